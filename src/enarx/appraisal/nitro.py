@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy may ask of AWS Nitro enclaves and NitroTPM."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from enarx.appraisal.expectation import Section
+
+
+class NitroPolicy(Section, frozen=True, kw_only=True):
+    """Placeholder of a section until its owner fills it."""
+
+    debug: Literal["refused", "unchecked"]
+
+
+class NitroTpmPolicy(Section, frozen=True, kw_only=True):
+    """Placeholder of a section until its owner fills it."""
+
+    debug: Literal["refused", "unchecked"]

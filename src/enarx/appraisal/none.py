@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy may ask of a Keep without a TEE."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from enarx.appraisal.expectation import Section
+
+
+class NonePolicy(Section, frozen=True, kw_only=True):
+    """Placeholder of a section until its owner fills it."""
+
+    debug: Literal["refused", "unchecked"]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is good enough: the tenant's policy, read whole and strictly.
+
+TOML with upstream's steward.toml keys where it had them. Unknown keys are refused, every
+expectation is required or is the word `unchecked`, and a technology without a section is not
+accepted at all.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from enarx.appraisal.cca import CcaPolicy, PsaPolicy
+from enarx.appraisal.expectation import Hex, Hex32Set, Unchecked
+from enarx.appraisal.nitro import NitroPolicy, NitroTpmPolicy
+from enarx.appraisal.none import NonePolicy
+from enarx.appraisal.nvidia import NvidiaGpuPolicy, NvidiaSwitchPolicy
+from enarx.appraisal.sgx import SgxPolicy
+from enarx.appraisal.snp import SnpPolicy
+from enarx.appraisal.tdx import TdxPolicy
+from enarx.appraisal.tpm import AzurePolicy, TpmPolicy
+from enarx.codec.digest import sha256
+from enarx.errors import Misused, Reason
+
+
+class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A policy. The fields up to `workload` are required; a missing section accepts nothing.
+
+    name              for people and for results
+    security_version  monotonic, signed with the policy (design 4.5)
+    binding           the form in which evidence must be tied to the key
+    freshness         "nonce": over a nonce of this verifier
+    launch_field      "required": the TEE's launch field holds the launch digest; "late": it
+                      may be empty (warm Keeps)
+    workload          package digests that may run
+    revocation        "required": an answer about revocation, or Undetermined
+    composition       "required": members of a collection are linked by cryptography
+    expires           after this instant the policy accepts nothing
+    """
+
+    name: str
+    security_version: int = 0
+    binding: Literal["enarx-binding-1", "legacy-spki", "unchecked"]
+    freshness: Literal["nonce", "unchecked"]
+    launch_field: Literal["required", "late", "unchecked"]
+    workload: Hex32Set
+    revocation: Literal["required", "unchecked"]
+    composition: Literal["required", "unchecked"] = "required"
+    log: Literal["required", "unchecked"] = "required"
+    expires: datetime | None = None
+    package_signers: frozenset[Hex] | Unchecked = "unchecked"
+    minimum_package_security_version: int | Unchecked = "unchecked"
+
+    snp: SnpPolicy | None = None
+    sgx: SgxPolicy | None = None
+    tdx: TdxPolicy | None = None
+    nitro: NitroPolicy | None = None
+    nitrotpm: NitroTpmPolicy | None = None
+    tpm: TpmPolicy | None = None
+    azure: AzurePolicy | None = None
+    nvidia_gpu: NvidiaGpuPolicy | None = msgspec.field(default=None, name="nvidia-gpu")
+    nvidia_switch: NvidiaSwitchPolicy | None = msgspec.field(default=None, name="nvidia-switch")
+    cca: CcaPolicy | None = None
+    psa: PsaPolicy | None = None
+    none: NonePolicy | None = None
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """A policy with the SHA-256 of the file that said it."""
+
+    policy: Policy
+    digest: bytes
+
+
+def load(text: bytes, where: str) -> Loaded:
+    """Read a policy file. `where` names it in errors, which are `Misused` and give the key."""
+    try:
+        table = tomllib.loads(text.decode("utf-8"))
+    except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
+        raise Misused(Reason.SYNTAX, f"{where}: {error}") from None
+    try:
+        policy = msgspec.convert(_folded(table), Policy)
+    except msgspec.ValidationError as error:
+        raise Misused(_reason(str(error)), f"{where}: {_said(str(error))}", hint=_HINT) from None
+    return Loaded(policy, sha256(text))
+
+
+_HINT = 'every expectation is written out; to leave one open, write "unchecked"'
+_HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){4,}")
+
+
+def _folded(value: Any) -> Any:
+    """Hexadecimal text in lower case, so that one spelling is compared with one spelling."""
+    match value:
+        case dict():
+            return {key: _folded(one) for key, one in value.items()}
+        case list():
+            return [_folded(one) for one in value]
+        case str() if _HEXADECIMAL.fullmatch(value):
+            return value.lower()
+        case _:
+            return value
+
+
+def _reason(said: str) -> Reason:
+    if "unknown field" in said:
+        return Reason.UNKNOWN_KEY
+    return Reason.MISSING if "missing required" in said else Reason.WRONG_TYPE
+
+
+def _said(text: str) -> str:
+    """Msgspec's message with the place first: `snp.vmpl: expected …`."""
+    said, _, place = text.partition(" - at `$")
+    place = place.rstrip("`").lstrip(".")
+    return f"{place}: {said[0].lower()}{said[1:]}" if place else said[0].lower() + said[1:]

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a policy may ask of Intel SGX."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from enarx.appraisal.expectation import Section
+
+
+class SgxPolicy(Section, frozen=True, kw_only=True):
+    """Placeholder of a section until its owner fills it."""
+
+    debug: Literal["refused", "unchecked"]

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CBOR (RFC 8949): strict reading of foreign bytes, deterministic writing of our own."""
+
+from __future__ import annotations
+
+import io
+from typing import Any, NoReturn
+
+import cbor2
+
+from enarx.errors import Malformed, Reason
+
+MAX_DEPTH = 16
+"""Nesting that the formats we judge never come near (a CCA token needs 6)."""
+
+# Tags for which the library would build dates, fractions, expressions or shared references
+# out of foreign bytes. No format that we judge uses one of them.
+_REFUSED_TAGS = (0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000)
+
+
+def encode(value: object) -> bytes:
+    """Deterministic CBOR, RFC 8949 section 4.2.1: shortest forms, keys in bytewise order."""
+    return cbor2.dumps(_ordered(value))
+
+
+def _ordered(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value, key=cbor2.dumps)}
+        case list() | tuple():
+            return [_ordered(item) for item in value]
+        case cbor2.CBORTag():
+            return cbor2.CBORTag(value.tag, _ordered(value.value))
+        case _:
+            return value
+
+
+def _refuse(*_: object) -> NoReturn:
+    msg = "tag not used by any format that we read"
+    raise ValueError(msg)
+
+
+_DECODERS = dict.fromkeys(_REFUSED_TAGS, _refuse)
+
+
+def decode(raw: bytes, what: str, *, allow_indefinite: bool = True) -> Any:
+    """One CBOR item and nothing after it.
+
+    Duplicate keys, nesting deeper than `MAX_DEPTH` and surprising tags are `Malformed`.
+    Returns what `cbor2` makes of it; the caller narrows the type of each part that it uses.
+    """
+    stream = io.BytesIO(raw)
+    try:
+        value = cbor2.CBORDecoder(
+            stream,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=allow_indefinite,
+            allow_duplicate_keys=False,
+            semantic_decoders=_DECODERS,
+        ).decode()
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
+        raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
+    if stream.tell() != len(raw):
+        raise Malformed(Reason.TRAILING_BYTES, f"{what}: {len(raw) - stream.tell()} bytes after the CBOR item")
+    return value
+
+
+def decode_canonical(raw: bytes, what: str) -> Any:
+    """As `decode`, and the bytes are the one deterministic encoding of the value."""
+    value = decode(raw, what, allow_indefinite=False)
+    if encode(value) != raw:
+        raise Malformed(Reason.NOT_CANONICAL, what)
+    return value

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Foreign certificates and CRLs (RFC 5280), read by `cryptography`, refused in our family.
+
+Only this module loads them. A `Certificate` is parsed, not believed: `enarx.evidence.chain`
+authenticates it.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.utils import CryptographyDeprecationWarning
+
+from enarx.errors import Malformed, Reason, Unauthentic
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+T = TypeVar("T")
+E = TypeVar("E", bound=x509.ExtensionType)
+
+# AMD's VCEK and VLEK have serial number 0, which RFC 5280 forbids; `cryptography` accepts it
+# with this warning. When it stops, our own DER reader takes over (docs/decisions).
+warnings.filterwarnings("ignore", message=".*serial number.*", category=CryptographyDeprecationWarning)
+
+_TROUBLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, OverflowError)
+
+MAX_BYTES = 64 << 10
+"""No certificate that we judge comes near; CRLs may have `MAX_CRL_BYTES`."""
+MAX_CRL_BYTES = 8 << 20
+MAX_CHAIN = 10
+
+_ECDSA = {
+    "1.2.840.10045.4.3.2": hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    "1.2.840.10045.4.3.4": hashes.SHA512(),
+}
+_RSA = {
+    "1.2.840.113549.1.1.11": hashes.SHA256(),
+    "1.2.840.113549.1.1.12": hashes.SHA384(),
+    "1.2.840.113549.1.1.13": hashes.SHA512(),
+}
+_RSA_PSS = "1.2.840.113549.1.1.10"
+
+
+class Extension:
+    """One extension: whether critical, and the bytes inside its OCTET STRING."""
+
+    __slots__ = ("critical", "value")
+
+    def __init__(self, critical: bool, value: bytes) -> None:  # noqa: FBT001
+        self.critical = critical
+        self.value = value
+
+
+class Certificate:
+    """An X.509 certificate as received. Equal when its bytes are equal."""
+
+    __slots__ = ("__dict__", "_x", "raw")
+
+    def __init__(self, raw: bytes, what: str = "certificate") -> None:
+        """Parse DER; `Malformed` if it is not exactly one certificate."""
+        if len(raw) > MAX_BYTES:
+            raise Malformed(Reason.TOO_LARGE, f"{what}: {len(raw)} bytes")
+        try:
+            self._x = x509.load_der_x509_certificate(raw)
+        except _TROUBLE as error:
+            raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
+        self.raw = raw
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Certificate) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+    def __repr__(self) -> str:
+        return f"<Certificate {self.name}>"
+
+    @functools.cached_property
+    def subject(self) -> bytes:
+        """The subject Name, DER."""
+        return _guarded(lambda: self._x.subject.public_bytes(), "subject")
+
+    @functools.cached_property
+    def issuer(self) -> bytes:
+        """The issuer Name, DER."""
+        return _guarded(lambda: self._x.issuer.public_bytes(), "issuer")
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The subject in RFC 4514 form, for people."""
+        return _guarded(lambda: self._x.subject.rfc4514_string(), "subject")
+
+    def common_name(self) -> str:
+        """The subject's single commonName, or ""."""
+        found = _guarded(lambda: self._x.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME), "subject")
+        return str(found[0].value) if len(found) == 1 else ""
+
+    @functools.cached_property
+    def serial(self) -> int:
+        """The serial number."""
+        return _guarded(lambda: self._x.serial_number, "serial number")
+
+    @functools.cached_property
+    def not_before(self) -> datetime:
+        """Valid from this instant (UTC)."""
+        return _guarded(lambda: self._x.not_valid_before_utc, "validity")
+
+    @functools.cached_property
+    def not_after(self) -> datetime:
+        """Valid up to and including this instant (UTC)."""
+        return _guarded(lambda: self._x.not_valid_after_utc, "validity")
+
+    @functools.cached_property
+    def public_key(self) -> PublicKey:
+        """The subject's key: RSA of 2048 bits or more, or a NIST curve."""
+        key = _guarded(lambda: self._x.public_key(), "public key")
+        if isinstance(key, ec.EllipticCurvePublicKey) or (isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048):
+            return key
+        raise Unauthentic(Reason.ALGORITHM, f"public key of {self.name}")
+
+    @functools.cached_property
+    def spki(self) -> bytes:
+        """The SubjectPublicKeyInfo, DER."""
+        key = self.public_key
+        return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    @functools.cached_property
+    def _extensions(self) -> dict[str, Extension]:
+        found = _guarded(lambda: self._x.extensions, "extensions")
+        return {
+            e.oid.dotted_string: Extension(
+                e.critical, e.value.value if isinstance(e.value, x509.UnrecognizedExtension) else e.value.public_bytes()
+            )
+            for e in found
+        }
+
+    def extension(self, oid: str) -> Extension | None:
+        """The extension with this dotted OID (duplicates are refused), or None."""
+        return self._extensions.get(oid)
+
+    def extension_oids(self) -> frozenset[str]:
+        """Which extensions there are."""
+        return frozenset(self._extensions)
+
+    @functools.cached_property
+    def is_ca(self) -> bool:
+        """BasicConstraints says CA:TRUE, and keyUsage, where there is one, has keyCertSign."""
+        basic = self._value(x509.BasicConstraints)
+        usage = self._value(x509.KeyUsage)
+        return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
+
+    @functools.cached_property
+    def path_length(self) -> int | None:
+        """BasicConstraints' pathLenConstraint."""
+        basic = self._value(x509.BasicConstraints)
+        return basic.path_length if basic else None
+
+    def key_usage(self) -> x509.KeyUsage | None:
+        """The keyUsage extension."""
+        return self._value(x509.KeyUsage)
+
+    def _value(self, kind: type[E]) -> E | None:
+        def find() -> E | None:
+            try:
+                return self._x.extensions.get_extension_for_class(kind).value
+            except x509.ExtensionNotFound:
+                return None
+
+        return _guarded(find, "extensions")
+
+    @property
+    def tbs(self) -> bytes:
+        """The bytes that the issuer signed."""
+        return self._x.tbs_certificate_bytes
+
+    def signed_by(self, key: PublicKey) -> bool:
+        """Whether `key` made the signature over the bytes received."""
+        oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
+        return verified(key, self._x.signature, self.tbs, oid)
+
+
+class Crl:
+    """A certificate revocation list as received."""
+
+    __slots__ = ("__dict__", "_x", "raw")
+
+    def __init__(self, raw: bytes, what: str = "CRL") -> None:
+        """Parse DER; `Malformed` if it is not exactly one CRL."""
+        if len(raw) > MAX_CRL_BYTES:
+            raise Malformed(Reason.TOO_LARGE, f"{what}: {len(raw)} bytes")
+        try:
+            self._x = x509.load_der_x509_crl(raw)
+        except _TROUBLE as error:
+            raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
+        self.raw = raw
+
+    @functools.cached_property
+    def issuer(self) -> bytes:
+        """The issuer Name, DER."""
+        return _guarded(lambda: self._x.issuer.public_bytes(), "CRL issuer")
+
+    @functools.cached_property
+    def this_update(self) -> datetime:
+        """Issued at this instant (UTC)."""
+        return _guarded(lambda: self._x.last_update_utc, "CRL thisUpdate")
+
+    @functools.cached_property
+    def next_update(self) -> datetime:
+        """The next one comes no later than this instant (UTC). A CRL without one is `Malformed`."""
+        found = _guarded(lambda: self._x.next_update_utc, "CRL nextUpdate")
+        if found is None:
+            raise Malformed(Reason.MISSING, "CRL nextUpdate")
+        return found
+
+    @functools.cached_property
+    def number(self) -> int | None:
+        """The cRLNumber extension."""
+
+        def find() -> int | None:
+            try:
+                return self._x.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+            except x509.ExtensionNotFound:
+                return None
+
+        return _guarded(find, "CRL number")
+
+    def revokes(self, serial: int) -> bool:
+        """Whether this serial number of this issuer is on the list."""
+        return _guarded(lambda: self._x.get_revoked_certificate_by_serial_number(serial) is not None, "CRL entries")
+
+    def signed_by(self, key: PublicKey) -> bool:
+        """Whether `key` made the signature over the bytes received."""
+        oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
+        return verified(key, self._x.signature, self._x.tbs_certlist_bytes, oid)
+
+
+def _guarded(read: Callable[[], T], what: str) -> T:
+    try:
+        return read()
+    except _TROUBLE as error:
+        raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
+
+
+def verified(key: PublicKey, signature: bytes, signed: bytes, algorithm: str) -> bool:
+    """Whether `signature` over `signed` is by `key`, with the X.509 algorithm of that dotted OID.
+
+    ECDSA with SHA-256, -384, -512; RSASSA-PKCS1-v1_5 with the same; RSASSA-PSS only as AMD
+    uses it (SHA-384, MGF1 with SHA-384, salt of 48 bytes). Anything else, SHA-1 above all, is
+    `Unauthentic` for its algorithm.
+    """
+    try:
+        match key:
+            case ec.EllipticCurvePublicKey() if algorithm in _ECDSA:
+                key.verify(signature, signed, ec.ECDSA(_ECDSA[algorithm]))
+            case rsa.RSAPublicKey() if algorithm in _RSA:
+                key.verify(signature, signed, padding.PKCS1v15(), _RSA[algorithm])
+            case rsa.RSAPublicKey() if algorithm == _RSA_PSS:
+                pss = padding.PSS(mgf=padding.MGF1(hashes.SHA384()), salt_length=48)
+                key.verify(signature, signed, pss, hashes.SHA384())
+            case _:
+                raise Unauthentic(Reason.ALGORITHM, f"signature algorithm {algorithm}")
+    except InvalidSignature:
+        return False
+    return True
+
+
+def from_pem(text: bytes, what: str) -> tuple[Certificate, ...]:
+    """The certificates of a PEM file in order, at most `MAX_CHAIN`; a trailing NUL is allowed.
+
+    Text outside the armour is ignored, as RFC 7468 section 5.2 lets it be.
+    """
+    try:
+        found = x509.load_pem_x509_certificates(text.rstrip(b"\0"))
+    except _TROUBLE as error:
+        raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
+    if len(found) > MAX_CHAIN:
+        raise Malformed(Reason.TOO_LARGE, f"{what}: {len(found)} certificates, at most {MAX_CHAIN}")
+    return tuple(Certificate(one.public_bytes(serialization.Encoding.DER), what) for one in found)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workload and its secrets are delivered over a channel that ends inside."""

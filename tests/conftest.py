@@ -1,0 +1,31 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def unavailable(what: str) -> None:
+    """A real part is missing: a visible skip here, a failure where CI says so."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI needs it")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def evidence_dir() -> Path:
+    """The folder of captured evidence."""
+    folder = Path(os.environ.get("ENARX_EVIDENCE", ROOT.parent / "shared" / "evidence"))
+    if not folder.is_dir():
+        unavailable("the folder of captured evidence")
+    return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Fast tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
