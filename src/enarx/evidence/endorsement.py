@@ -7,7 +7,12 @@ from makes no difference to the judge.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from enarx.codec import cbor
+from enarx.errors import Malformed, Reason
 
 
 class IntelCollateral(msgspec.Struct, frozen=True):
@@ -49,3 +54,41 @@ class Endorsements(msgspec.Struct, frozen=True):
 
 
 NOTHING = Endorsements()
+
+
+def encode(endorsements: Endorsements) -> bytes:
+    """Endorsements as deterministic CBOR: one map, an empty item's key absent."""
+    table: dict[str, object] = {name: list(getattr(endorsements, name)) for name in _LISTS}
+    if endorsements.intel is not None:
+        table["intel"] = {name: getattr(endorsements.intel, name) for name in IntelCollateral.__struct_fields__}
+    return cbor.encode({name: value for name, value in table.items() if value})
+
+
+def decode(raw: bytes) -> Endorsements:
+    """Endorsements as someone sent them; `Malformed` unless every key is known and holds bytes."""
+    table: Any = cbor.decode_canonical(raw, "endorsements")
+    if not isinstance(table, dict) or table.keys() - {*_LISTS, "intel"}:
+        raise Malformed(Reason.UNKNOWN_KEY, "endorsements")
+    lists = {name: _byte_strings(table.get(name, []), name) for name in _LISTS}
+    return Endorsements(**lists, intel=_intel(table["intel"]) if "intel" in table else None)
+
+
+_LISTS = ("certificates", "crls", "rims", "ocsp")
+MAX_ITEMS = 64
+
+
+def _byte_strings(value: object, name: str) -> tuple[bytes, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, bytes) for one in value):
+        raise Malformed(Reason.WRONG_TYPE, f"endorsements: {name}")
+    if len(value) > MAX_ITEMS:
+        raise Malformed(Reason.TOO_LARGE, f"endorsements: {len(value)} {name}, at most {MAX_ITEMS}")
+    return tuple(value)
+
+
+def _intel(value: object) -> IntelCollateral:
+    names = IntelCollateral.__struct_fields__
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise Malformed(Reason.MISSING, "endorsements: intel")
+    if not all(isinstance(one, bytes) for one in value.values()):
+        raise Malformed(Reason.WRONG_TYPE, "endorsements: intel")
+    return IntelCollateral(**value)

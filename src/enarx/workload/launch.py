@@ -92,7 +92,6 @@ _TYPES: dict[str, type] = {
     "resolver": str,
     "limits": dict,
 }
-_ITEMS: dict[str, type] = {"args": str, "env": str, "stdio": str, "limits": int}
 
 
 def parse(raw: bytes) -> Launch:
@@ -121,11 +120,16 @@ def _require_type(name: object, value: object) -> None:
     wanted = _TYPES.get(name) if isinstance(name, str) else None
     if wanted is None:
         raise Malformed(Reason.UNKNOWN_KEY, f"launch document: {name!r}")
-    if not isinstance(value, wanted):
+    if not isinstance(value, wanted) or not _items_fit(name, value):
         raise Malformed(Reason.WRONG_TYPE, f"launch document: {name}")
-    if name not in _ITEMS:
-        return
-    items = [*value.keys(), *value.values()] if isinstance(value, dict) else list(value)
-    kinds = (str, _ITEMS[name])
-    if not all(isinstance(item, kinds) and not isinstance(item, bool) for item in items):
-        raise Malformed(Reason.WRONG_TYPE, f"launch document: {name}")
+
+
+def _items_fit(name: object, value: object) -> bool:
+    match value:
+        case dict():
+            wanted = int if name == "limits" else str
+            return all(isinstance(key, str) and type(one) is wanted for key, one in value.items())
+        case list():
+            return all(isinstance(one, str) for one in value)
+        case _:
+            return True
