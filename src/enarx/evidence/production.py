@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The roots that vendors publish, as one set: what is believed when nobody asks for another."""
+
+from __future__ import annotations
+
+import functools
+
+from enarx.codec.x509 import Certificate
+from enarx.evidence import amd_roots
+from enarx.evidence.anchor import PRODUCTION, Anchors, Vendor
+
+
+@functools.cache
+def production() -> Anchors:
+    """Every vendor's pinned roots. Each vendor's module says where its fingerprints are published."""
+    roots: dict[Vendor, tuple[Certificate, ...]] = {
+        Vendor.AMD: amd_roots.roots(),
+    }
+    return Anchors(PRODUCTION, roots)
