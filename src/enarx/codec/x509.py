@@ -285,3 +285,8 @@ def from_pem(text: bytes, what: str) -> tuple[Certificate, ...]:
     if len(found) > MAX_CHAIN:
         raise Malformed(Reason.TOO_LARGE, f"{what}: {len(found)} certificates, at most {MAX_CHAIN}")
     return tuple(Certificate(one.public_bytes(serialization.Encoding.DER), what) for one in found)
+
+
+def of(certificate: x509.Certificate) -> Certificate:
+    """A certificate that a TLS library has received."""
+    return Certificate(certificate.public_bytes(serialization.Encoding.DER))

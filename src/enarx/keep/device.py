@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a Keep gets its evidence: the agent's end of an evidence device.
+
+A simulated device is a stream to the launcher, which plays the chip: it holds the chip's key,
+so that the Keep has no more of it than a guest has of the real one.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Protocol
+
+from enarx.errors import Reason, Undetermined
+from enarx.evidence.binding import Binding
+from enarx.evidence.endorsement import NOTHING, Endorsements
+from enarx.evidence.envelope import Evidence
+from enarx.evidence.kind import Kind
+from enarx.platform.chip import read_answer, request
+from enarx.platform.control import Deframer, frame
+
+PATIENCE = 30.0
+"""Seconds for one answer; the slowest real device needs about one."""
+
+_SHORT = frozenset({Kind.NITRO, Kind.NITROTPM, Kind.TPM, Kind.NVIDIA_GPU, Kind.NVIDIA_SWITCH})
+"""Kinds whose field for the challenge holds a SHA-256; all others hold a SHA-512 (design 4.4)."""
+
+
+def bound_digest(kind: Kind, binding: Binding) -> bytes:
+    """What the hardware of this kind signs over."""
+    return binding.sha256() if kind in _SHORT else binding.sha512()
+
+
+class Device(Protocol):
+    """Anything that makes evidence over a binding."""
+
+    def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
+        """Fresh evidence, and the endorsements that the platform has at hand."""
+
+
+class NoDevice:
+    """A machine without a TEE: the Keep says so."""
+
+    def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
+        """The binding's digest, vouched for by nobody."""
+        return Evidence(Kind.NONE, bound_digest(Kind.NONE, binding)), NOTHING
+
+
+class SimulatedDevice:
+    """A chip that the launcher plays at the other end of `stream`."""
+
+    def __init__(self, kind: Kind, stream: socket.socket) -> None:
+        self._kind = kind
+        self._stream = stream
+        self._stream.settimeout(PATIENCE)
+
+    def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
+        """Ask the chip to sign over the binding's digest."""
+        return read_answer(self._exchange(request(bound_digest(self._kind, binding))))
+
+    def _exchange(self, asked: dict[str, Any]) -> dict[str, Any]:
+        deframer = Deframer()
+        try:
+            self._stream.sendall(frame(asked))
+            while True:
+                received = self._stream.recv(65536)
+                if not received:
+                    raise Undetermined(Reason.UNREACHABLE, "the evidence device is gone")
+                if messages := deframer.feed(received):
+                    return messages[0]
+        except TimeoutError:
+            raise Undetermined(Reason.TIMED_OUT, "the evidence device does not answer") from None
+        except OSError as error:
+            raise Undetermined(Reason.UNREACHABLE, f"the evidence device: {error.strerror}") from None
