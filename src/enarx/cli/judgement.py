@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A judgement as people and programs read it: the tree of checks, or the same in JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from enarx.appraisal.result import Appraisal
+from enarx.errors import EnarxError
+from enarx.evidence.check import Check, Verdict, shown
+
+_MARKS = {
+    Verdict.PASSED: ("ok", "green"),
+    Verdict.FAILED: ("NO", "bold red"),
+    Verdict.UNCHECKED: ("open", "yellow"),
+    Verdict.UNDETERMINED: ("??", "bold yellow"),
+    Verdict.NOTED: ("note", "cyan"),
+}
+_WIDTH = 72
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of judging one target.
+
+    target   what was judged, as typed
+    refusal  why not, or None: accepted
+    groups   titles with their checks, in the order in which they were made
+    claims   the authenticated claims of each member
+    when     the time of judging; `past` when the verifier gave it
+    marks    words that must not be overlooked: "simulated", "input: host", "as of TIME, not now"
+    """
+
+    target: str
+    refusal: EnarxError | None
+    groups: tuple[tuple[str, tuple[Check, ...]], ...]
+    claims: tuple[dict[str, Any], ...]
+    when: datetime
+    past: bool
+    marks: tuple[str, ...] = ()
+    details: dict[str, Any] = {}
+
+    def verdict(self) -> str:
+        """Either `accepted`, or the family of the refusal."""
+        return "accepted" if self.refusal is None else self.refusal.family
+
+
+def of_appraisal(target: str, appraisal: Appraisal, **more: Any) -> Judgement:
+    """The judgement that an appraisal amounts to."""
+    groups: list[tuple[str, tuple[Check, ...]]] = []
+    for member in appraisal.members:
+        groups.append((f"{member.claims.kind} evidence is authentic", member.claims.checks))
+        groups.append((f"{member.claims.kind} evidence is acceptable", member.checks))
+    groups.append(("the whole is acceptable", appraisal.checks))
+    try:
+        appraisal.accepted()
+        refusal = None
+    except EnarxError as error:
+        refusal = error
+    return Judgement(
+        target=target,
+        refusal=refusal,
+        groups=tuple(groups),
+        claims=tuple(
+            {"kind": str(m.claims.kind), "anchors": m.claims.anchors, **m.claims.facts()} for m in appraisal.members
+        ),
+        when=appraisal.when,
+        past=appraisal.past,
+        **more,
+    )
+
+
+def of_error(target: str, error: EnarxError, *, when: datetime, past: bool) -> Judgement:
+    """The judgement when authentication ended early: the checks up to the one that failed."""
+    checks = tuple(check for check in error.checks if isinstance(check, Check))
+    groups = (("evidence is authentic", checks),) if checks else ()
+    return Judgement(target=target, refusal=error, groups=groups, claims=(), when=when, past=past)
+
+
+def show(judgement: Judgement, *, as_json: bool) -> None:
+    """Print it to standard output."""
+    if as_json:
+        sys.stdout.write(json.dumps(_plain(judgement), indent=2) + "\n")
+    else:
+        _draw(judgement)
+
+
+def _plain(judgement: Judgement) -> dict[str, Any]:
+    refusal = judgement.refusal
+    return {
+        "target": judgement.target,
+        "verdict": judgement.verdict(),
+        "reason": str(refusal.reason) if refusal else None,
+        "subject": refusal.subject if refusal else None,
+        "hint": refusal.hint if refusal else None,
+        "when": judgement.when.isoformat(),
+        "as_of_past": judgement.past,
+        "marks": list(judgement.marks),
+        "claims": list(judgement.claims),
+        **judgement.details,
+        "checks": [
+            {
+                "group": title,
+                "name": check.name,
+                "verdict": str(check.verdict),
+                "reason": str(check.reason) if check.reason else None,
+                "fact": shown(check.fact),
+                "expectation": shown(check.expectation),
+                "source": check.source,
+                "mend": check.mend,
+            }
+            for title, checks in judgement.groups
+            for check in checks
+        ],
+    }
+
+
+def _draw(judgement: Judgement) -> None:
+    from rich.console import Console
+    from rich.text import Text
+    from rich.tree import Tree
+
+    refusal = judgement.refusal
+    style = "bold green" if refusal is None else "bold red"
+    said = judgement.verdict() if refusal is None else f"{judgement.verdict()}: {refusal}"
+    root = Tree(Text.assemble(judgement.target, "  ", (said, style)))
+    for mark in judgement.marks:
+        root.add(Text(mark, style="bold yellow"))
+    if judgement.past:
+        root.add(Text(f"as of {judgement.when:%Y-%m-%dT%H:%M:%SZ}, not now", style="bold yellow"))
+    for title, checks in judgement.groups:
+        branch = root.add(Text(title))
+        for check in checks:
+            line = branch.add(_line(check))
+            if check.mend and check.says_no():
+                line.add(Text(f"mend: {check.mend}", style="yellow"))
+    Console(soft_wrap=True, highlight=False).print(root)
+
+
+def _line(check: Check) -> Any:
+    from rich.text import Text
+
+    mark, style = _MARKS[check.verdict]
+    text = Text.assemble((f"{mark:<4}", style), " ", check.name)
+    if check.fact != "":
+        text.append(f": {_short(shown(check.fact))}")
+    if check.expectation != "" and check.verdict is not Verdict.PASSED:
+        text.append(f"  expected {_short(shown(check.expectation))}")
+    if check.reason is not None:
+        text.append(f"  [{check.reason}]")
+    if check.source:
+        text.append(f"  ({check.source})", style="dim")
+    return text
+
+
+def _short(text: str) -> str:
+    printable = "".join(c if c.isprintable() else "?" for c in text)
+    return printable if len(printable) <= 2 * _WIDTH else printable[: 2 * _WIDTH] + "…"
