@@ -36,6 +36,18 @@ def authenticate(
             from enarx.evidence import snp
 
             return snp.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.NITRO | Kind.NITROTPM:
+            from enarx.evidence import nitro
+
+            return nitro.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.CCA:
+            from enarx.evidence import cca
+
+            return cca.authenticate(cca.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.PSA:
+            from enarx.evidence import psa
+
+            return psa.authenticate(psa.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.NONE:
             from enarx.evidence import none
 
