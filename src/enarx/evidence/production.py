@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 
 from enarx.codec.x509 import Certificate
-from enarx.evidence import amd_roots
+from enarx.evidence import amd_roots, aws_roots
 from enarx.evidence.anchor import PRODUCTION, Anchors, Vendor
 
 
@@ -15,5 +15,6 @@ def production() -> Anchors:
     """Every vendor's pinned roots. Each vendor's module says where its fingerprints are published."""
     roots: dict[Vendor, tuple[Certificate, ...]] = {
         Vendor.AMD: amd_roots.roots(),
+        Vendor.AWS: aws_roots.roots(),
     }
     return Anchors(PRODUCTION, roots)
