@@ -13,10 +13,11 @@ import msgspec
 
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate, from_pem
-from enarx.errors import Faulty, Reason
+from enarx.errors import Faulty, Misused, Reason
 
 PRODUCTION = "production"
 SIMULATED = "simulated"
+UNSAFE = "unsafe"
 
 
 class Vendor(StrEnum):
@@ -60,3 +61,22 @@ def pinned(pem: str, fingerprint: str) -> Certificate:
     if found != fingerprint:
         raise Faulty(Reason.DIGEST_MISMATCH, f"pinned root {certificate.name}: {found}")
     return certificate
+
+
+def unsafe_set(files: dict[str, bytes]) -> Anchors:
+    """An anchor set that somebody asked for: `VENDOR.pem` -> its roots.
+
+    Its name is `simulated` when every root says so in its subject, else `unsafe`; it is never
+    `production`, whatever is in it.
+    """
+    roots: dict[Vendor, tuple[Certificate, ...]] = {}
+    for name, pem in sorted(files.items()):
+        vendor = name.removesuffix(".pem")
+        if vendor not in list(Vendor):
+            raise Misused(Reason.UNKNOWN_VALUE, f"anchor file {name!r}", hint=f"one of {', '.join(Vendor)}, with .pem")
+        roots[Vendor(vendor)] = from_pem(pem, name)
+    if not any(roots.values()):
+        raise Misused(Reason.MISSING, "anchors: no root certificate")
+    every = [root for listed in roots.values() for root in listed]
+    simulated = all(SIMULATED in root.name.lower() for root in every)
+    return Anchors(SIMULATED if simulated else UNSAFE, roots)
