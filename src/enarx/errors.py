@@ -114,6 +114,7 @@ class Reason(StrEnum):
     NONCE_SPENT = "nonce-spent"
     RATE_LIMITED = "rate-limited"
     MEDIA_TYPE = "media-type"
+    METHOD = "method"
 
     # running a workload
     TRAPPED = "trapped"
