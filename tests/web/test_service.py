@@ -35,7 +35,17 @@ class Running:
         return url.host, url.port or 0
 
     def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        return [json.loads(line) for line in self.log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+    def line_of(self, answer: httpx.Response) -> dict[str, Any]:
+        """The log line of an answer; it is written after the answer."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            for line in self.lines():
+                if line.get("request") == answer.headers["x-request-id"]:
+                    return line
+            time.sleep(0.02)
+        pytest.fail("no log line")
 
 
 @contextlib.contextmanager
@@ -69,7 +79,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_an_answer_carries_the_identifier_that_its_log_line_has(service: Running) -> None:
     answer = httpx.get(f"{service.url}/hello")
     assert answer.json() == {"hello": "world"}
-    (line,) = [line for line in service.lines() if line.get("request") == answer.headers["x-request-id"]]
+    line = service.line_of(answer)
     assert (line["route"], line["status"]) == ("/hello", 200)
 
 
@@ -96,7 +106,7 @@ def test_what_nobody_foresaw_is_a_500_that_tells_the_client_nothing_and_the_log_
     assert answer.status_code == 500
     assert answer.json()["reason"] == "internal"
     assert "42" not in answer.text
-    (line,) = [line for line in service.lines() if line.get("request") == answer.headers["x-request-id"]]
+    line = service.line_of(answer)
     assert line["error"] == "RuntimeError"
     assert line["where"].startswith("example.py:")
     assert "secret" not in service.log.read_text()

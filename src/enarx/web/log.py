@@ -7,6 +7,7 @@ somebody adding a convenient argument.
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -47,6 +48,27 @@ def logger(service: str) -> Any:
         cache_logger_on_first_use=True,
         service=service,
     )
+
+
+class Libraries(logging.Handler):
+    """What libraries log, as lines of ours: which logger, which exception, where. No message of theirs."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(logging.WARNING)
+        self._log = logger(service)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        error = record.exc_info[1] if record.exc_info else None
+        said = {"error": type(error).__name__, "where": place(error)} if error else {"where": f"line {record.lineno}"}
+        self._log.warning(f"library {record.name}", **said)
+
+    @classmethod
+    def take_over(cls, service: str) -> None:
+        """All of this process's logging goes through one of these from here on."""
+        root = logging.getLogger()
+        root.handlers = [cls(service)]
+        root.setLevel(logging.WARNING)
 
 
 def place(error: BaseException) -> str:

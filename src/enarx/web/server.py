@@ -19,7 +19,7 @@ import uvicorn
 from enarx.errors import EnarxError
 from enarx.web.guard import Application
 from enarx.web.limits import Limits
-from enarx.web.log import logger
+from enarx.web.log import Libraries, logger
 from enarx.web.protocol import limited
 from enarx.web.tls import TlsFiles, refill
 
@@ -67,6 +67,7 @@ def run(
         timeout_graceful_shutdown=max(1, int(settings.drain)),
         h11_max_incomplete_event_size=None,
     )
+    Libraries.take_over(name)
     worker = _Server(config, name, context, settings, ready=ready, parent=parent)
     try:
         worker.run([listener])
