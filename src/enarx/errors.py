@@ -85,6 +85,7 @@ class Reason(StrEnum):
     POLICY_EMPTY = "policy-empty"
     NOT_ALLOWED = "not-allowed"
     NOT_LOGGED = "not-logged"
+    PUBLISHED_ATTACK = "published-attack"
 
     # we could not find out
     REVOCATION_UNCHECKED = "revocation-unchecked"

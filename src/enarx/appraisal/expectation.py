@@ -27,8 +27,10 @@ Hex64 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{128}$")]
 
 
 HexSet = frozenset[Hex] | Unchecked
+Hex16Set = frozenset[Hex16] | Unchecked
 Hex32Set = frozenset[Hex32] | Unchecked
 Hex48Set = frozenset[Hex48] | Unchecked
+Hex64Set = frozenset[Hex64] | Unchecked
 """Lists of byte strings, or the word; the loader folds hexadecimal to lower case."""
 
 

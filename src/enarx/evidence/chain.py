@@ -30,6 +30,26 @@ def authenticate_chain(
     A root is believed because its bytes are listed; its self-signature adds nothing. Returns
     the time in which the whole path is valid. Raises `Unauthentic` at the first link that fails.
     """
+    authenticate_links(path, roots, trail=trail, name=name, source=source)
+    for certificate in path:
+        require_valid(certificate, when=when, trail=trail, name=name)
+    return window_of(path)
+
+
+def window_of(path: tuple[Certificate, ...]) -> Window:
+    """The time in which every certificate of the path is valid."""
+    return Window(max(c.not_before for c in path), min(c.not_after for c in path))
+
+
+def authenticate_links(
+    path: tuple[Certificate, ...],
+    roots: tuple[Certificate, ...],
+    *,
+    trail: Trail,
+    name: str,
+    source: str = "RFC 5280 section 6.1",
+) -> None:
+    """The part of `authenticate_chain` that no time changes, and that a memory may keep."""
     root = path[-1]
     trail.require(
         root in roots,
@@ -42,9 +62,6 @@ def authenticate_chain(
     )
     for depth, (child, issuer) in enumerate(itertools.pairwise(path)):
         _link(child, issuer, depth, trail, name, source)
-    for certificate in path:
-        require_valid(certificate, when=when, trail=trail, name=name)
-    return Window(max(c.not_before for c in path), min(c.not_after for c in path))
 
 
 def _link(child: Certificate, issuer: Certificate, depth: int, trail: Trail, name: str, source: str) -> None:

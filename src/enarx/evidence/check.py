@@ -8,6 +8,7 @@ work with an error that carries the whole trail, so that the reader sees how far
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NoReturn
 
 import msgspec
 
@@ -93,7 +94,7 @@ class Trail:
         source: str = "",
         mend: str = "",
         family: type[EnarxError] = Unauthentic,
-    ) -> None:
+    ) -> NoReturn:
         """Record a check that failed and raise `family` with the trail so far."""
         verdict = Verdict.UNDETERMINED if family.family == "undetermined" else Verdict.FAILED
         self._checks.append(Check(name, verdict, reason, fact, expectation, source, mend))

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a VCEK or VLEK to AMD's root: leaf, ASK or ASVK, ARK, and the root's revocation list.
+
+The path has one shape and is not searched for: the leaf is chosen by the key that the report
+names, each issuer by its name. Certificates from anyone take part; only a pinned root believes.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from enarx.codec.x509 import Certificate
+from enarx.errors import Malformed, Reason, Unauthentic, Undetermined
+from enarx.evidence import amd_certificate
+from enarx.evidence.amd_certificate import LEAVES, Endorsed
+from enarx.evidence.amd_crl import Revocation, read_root_crls, require_not_revoked
+from enarx.evidence.amd_intermediates import intermediates
+from enarx.evidence.anchor import Anchors, Vendor
+from enarx.evidence.chain import authenticate_links, require_valid, window_of
+from enarx.evidence.check import Check, Trail
+from enarx.evidence.claims import Window
+from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.memory import Memory
+from enarx.evidence.snp_report import SigningKey, SnpReport
+from enarx.evidence.snp_tcb import Product, product_named
+
+SOURCE = "AMD 57230 section 2"
+
+
+class AmdChain(msgspec.Struct, frozen=True):
+    """A path whose signatures hold, and what its leaf says. Time is asked on every use.
+
+    checks      those of the links and of the leaf's profile
+    revocation  what the root's lists, their signatures checked, say of the intermediate
+    """
+
+    path: tuple[Certificate, ...]
+    window: Window
+    endorsed: Endorsed
+    key: ec.EllipticCurvePublicKey
+    revocation: Revocation
+    checks: tuple[Check, ...]
+
+
+def authenticate_chain(
+    report: SnpReport,
+    endorsements: Endorsements,
+    *,
+    anchors: Anchors,
+    when: datetime,
+    trail: Trail,
+    memory: Memory[Any] | None = None,
+) -> tuple[AmdChain, Window]:
+    """The chain for the key that `report` says it was signed with, valid and unrevoked at `when`."""
+    roots = anchors.of(Vendor.AMD)
+    wanted = report.signing_key, report.reported_tcb, report.chip_id
+    asked = ("amd", roots, endorsements.certificates, endorsements.crls, wanted)
+    chain = memory.get(asked) if memory is not None else None
+    if chain is None:
+        given = tuple(Certificate(raw) for raw in endorsements.certificates)
+        leaf = _leaf(report, given, trail)
+        chain = authenticate_leaf(leaf, given, endorsements.crls, roots=roots, trail=trail)
+        if memory is not None:
+            memory.keep(asked, chain)
+    else:
+        trail.extend(chain.checks)
+    return chain, require_current(chain, when=when, trail=trail)
+
+
+def authenticate_leaf(
+    leaf: Certificate,
+    given: tuple[Certificate, ...],
+    crls: tuple[bytes, ...],
+    *,
+    roots: tuple[Certificate, ...],
+    trail: Trail,
+) -> AmdChain:
+    """The chain above one leaf: every signature, the leaf's profile, the root's CRL; no time yet."""
+    links = Trail()
+    try:
+        path = _path(leaf, given, roots, links)
+        authenticate_links(path, roots, trail=links, name="AMD chain", source=SOURCE)
+        endorsed = _endorsed(path, links)
+        revocation = read_root_crls(crls, path[1], path[2], trail=links)
+    finally:
+        trail.extend(links.checks())
+    key = leaf.public_key
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
+        trail.refuse(Reason.ALGORITHM, f"{endorsed.key}: key", expectation="P-384", source=SOURCE)
+    return AmdChain(path, window_of(path), endorsed, key, revocation, links.checks())
+
+
+def require_current(chain: AmdChain, *, when: datetime, trail: Trail) -> Window:
+    """Every certificate of the chain is valid at `when`, and the intermediate is not revoked."""
+    for certificate in chain.path:
+        require_valid(certificate, when=when, trail=trail, name="AMD chain")
+    return require_not_revoked(chain.revocation, chain.window, when=when, trail=trail)
+
+
+def authenticate_intermediate(
+    ask: Certificate,
+    given: tuple[Certificate, ...],
+    crls: tuple[bytes, ...],
+    *,
+    roots: tuple[Certificate, ...],
+    when: datetime,
+    trail: Trail,
+) -> Window:
+    """An ASK or ASVK alone, under its root, valid and unrevoked at `when`."""
+    path = ask, _root(ask, given, roots, trail)
+    authenticate_links(path, roots, trail=trail, name="AMD chain", source=SOURCE)
+    for certificate in path:
+        require_valid(certificate, when=when, trail=trail, name="AMD chain")
+    return require_not_revoked(read_root_crls(crls, *path, trail=trail), window_of(path), when=when, trail=trail)
+
+
+def _leaf(report: SnpReport, given: tuple[Certificate, ...], trail: Trail) -> Certificate:
+    """The given certificate for the key that the signed field names (AMD 56860 table 23, SIGNING_KEY)."""
+    leaves = [c for c in given if LEAVES.get(c.common_name()) is report.signing_key]
+    if not leaves:
+        others = [c.common_name() for c in given if c.common_name() in LEAVES]
+        trail.refuse(
+            Reason.ENDORSEMENT_MISMATCH if others else Reason.ENDORSEMENT_MISSING,
+            f"{report.signing_key} certificate",
+            fact=others[0] if others else "none was given",
+            expectation=report.signing_key,
+            source="AMD 56860 table 23, SIGNING_KEY",
+            mend="fetch it from AMD's key distribution service, or ask the host for its certificate table",
+            family=Unauthentic if others else Undetermined,
+        )
+    return next((c for c in leaves if _matches(c, report)), leaves[0])
+
+
+def _matches(leaf: Certificate, report: SnpReport) -> bool:
+    """Whether the leaf says it is for this chip at this TCB: a choice among several, not a check."""
+    try:
+        endorsed = amd_certificate.parse(leaf)
+    except Malformed:
+        return False
+    chip = endorsed.hwid is None or report.chip_id.startswith(endorsed.hwid)
+    return chip and endorsed.tcb == report.reported_tcb
+
+
+def _path(
+    leaf: Certificate, given: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
+) -> tuple[Certificate, ...]:
+    """Leaf, intermediate, root: issuers by name; of two with one name, the one that signed."""
+    named = [c for c in (*given, *intermediates()) if c.subject == leaf.issuer]
+    if not named:
+        trail.refuse(
+            Reason.ENDORSEMENT_MISSING, "ASK or ASVK certificate", fact="none was given", source=SOURCE,
+            family=Undetermined, mend="give the intermediate of this product",
+        )  # fmt: skip
+    ask = next((c for c in named if leaf.signed_by(c.public_key)), named[0])
+    return leaf, ask, _root(ask, given, roots, trail)
+
+
+def _root(
+    ask: Certificate, given: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
+) -> Certificate:
+    """The ARK that the intermediate names: a pinned one, else a given one (which no one believes)."""
+    above = [c for c in (*roots, *given) if c.subject == ask.issuer]
+    if not above:
+        trail.refuse(Reason.UNKNOWN_ANCHOR, "AMD chain: root", fact=ask.name, source="pinned anchors")
+    return above[0]
+
+
+def _endorsed(path: tuple[Certificate, ...], trail: Trail) -> Endorsed:
+    """What the authenticated leaf says, agreeing with who issued it."""
+    leaf, ask, _ = path
+    trail.require(not leaf.is_ca, Reason.CERTIFICATE_PROFILE, "AMD chain: leaf is not a CA", source=SOURCE)
+    endorsed = amd_certificate.parse(leaf)
+    key, product = issues(ask)
+    trail.require(
+        key is endorsed.key,
+        Reason.ENDORSEMENT_MISMATCH,
+        f"issuer of {endorsed.key}",
+        fact=ask.common_name(),
+        expectation="SEV-VLEK-… for a VLEK, SEV-… for a VCEK",
+        source="AMD 57230 section 2",
+    )
+    trail.require(
+        product is endorsed.product,
+        Reason.ENDORSEMENT_MISMATCH,
+        "product of the leaf and its issuer",
+        fact=endorsed.product_name,
+        expectation=ask.common_name(),
+        source="AMD 57230 section 2",
+    )
+    return endorsed
+
+
+def issues(intermediate: Certificate) -> tuple[SigningKey | None, Product | None]:
+    """Which leaves an intermediate signs: "SEV-Milan" VCEKs of Milan, "SEV-VLEK-Milan" VLEKs."""
+    name = intermediate.common_name()
+    if name.startswith("SEV-VLEK-"):
+        return SigningKey.VLEK, product_named(name.removeprefix("SEV-VLEK-"))
+    if name.startswith("SEV-"):
+        return SigningKey.VCEK, product_named(name.removeprefix("SEV-"))
+    return None, None
