@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 import tomllib
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
 from enarx.appraisal.cca import CcaPolicy, PsaPolicy
-from enarx.appraisal.expectation import Hex, Hex32Set, Unchecked
+from enarx.appraisal.expectation import UNCHECKED, Hex32Set, Unchecked
 from enarx.appraisal.nitro import NitroPolicy, NitroTpmPolicy
 from enarx.appraisal.none import NonePolicy
 from enarx.appraisal.nvidia import NvidiaGpuPolicy, NvidiaSwitchPolicy
@@ -29,32 +29,35 @@ from enarx.errors import Misused, Reason
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A policy. The fields up to `workload` are required; a missing section accepts nothing.
+    """A policy. A missing section accepts nothing of its technology.
 
-    name              for people and for results
-    security_version  monotonic, signed with the policy (design 4.5)
-    binding           the form in which evidence must be tied to the key
-    freshness         "nonce": over a nonce of this verifier
-    launch_field      "required": the TEE's launch field holds the launch digest; "late": it
-                      may be empty (warm Keeps)
-    workload          package digests that may run
-    revocation        "required": an answer about revocation, or Undetermined
-    composition       "required": members of a collection are linked by cryptography
-    expires           after this instant the policy accepts nothing
+    name               for people and for results
+    security_version   monotonic, signed with the policy (design 4.5)
+    binding            the form in which evidence must be tied to the key
+    freshness          "nonce": over a nonce of this verifier
+    launch_field       "required": the TEE's launch field holds the launch digest; "late": it
+                       may be empty (warm Keeps)
+    workload           package digests that may run
+    package_signers    SHA-256 of the SubjectPublicKeyInfo of keys that sign packages
+    minimum_package_security_version
+    revocation         "required": an answer about revocation, or Undetermined
+    expires            after this instant the policy accepts nothing; None is written "unchecked"
+    composition        "required": members of a collection are linked by cryptography
+    log                "required": `enarx verify` finds the certificate in the Steward's log
     """
 
     name: str
-    security_version: int = 0
+    security_version: int
     binding: Literal["enarx-binding-1", "legacy-spki", "unchecked"]
     freshness: Literal["nonce", "unchecked"]
     launch_field: Literal["required", "late", "unchecked"]
     workload: Hex32Set
+    package_signers: Hex32Set
+    minimum_package_security_version: int | Unchecked
     revocation: Literal["required", "unchecked"]
+    expires: Annotated[datetime, msgspec.Meta(tz=True)] | None
     composition: Literal["required", "unchecked"] = "required"
     log: Literal["required", "unchecked"] = "required"
-    expires: datetime | None = None
-    package_signers: frozenset[Hex] | Unchecked = "unchecked"
-    minimum_package_security_version: int | Unchecked = "unchecked"
 
     snp: SnpPolicy | None = None
     sgx: SgxPolicy | None = None
@@ -83,11 +86,44 @@ def load(text: bytes, where: str) -> Loaded:
         table = tomllib.loads(text.decode("utf-8"))
     except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
         raise Misused(Reason.SYNTAX, f"{where}: {error}") from None
+    if table.get("expires") == UNCHECKED:
+        table["expires"] = None
     try:
         policy = msgspec.convert(_folded(table), Policy)
     except msgspec.ValidationError as error:
         raise Misused(_reason(str(error)), f"{where}: {_said(str(error))}", hint=_HINT) from None
+    _consistent(policy, where)
     return Loaded(policy, sha256(text))
+
+
+def _consistent(policy: Policy, where: str) -> None:
+    """Refuse combinations that would promise what nothing can check."""
+    if policy.binding == "legacy-spki" and not (policy.freshness == policy.workload == UNCHECKED):
+        raise Misused(
+            Reason.INCONSISTENT,
+            f'{where}: binding "legacy-spki" holds neither nonce nor launch',
+            hint='write freshness = "unchecked" and workload = "unchecked"',
+        )
+    if policy.binding == UNCHECKED and policy.freshness != UNCHECKED:
+        raise Misused(
+            Reason.INCONSISTENT,
+            f"{where}: freshness without binding",
+            hint='a nonce is only in a binding: write binding = "enarx-binding-1"',
+        )
+    if policy.binding == UNCHECKED and policy.launch_field != "required" and policy.workload != UNCHECKED:
+        raise Misused(
+            Reason.INCONSISTENT,
+            f"{where}: workload without binding",
+            hint="only a binding or a required launch_field ties evidence to a workload",
+        )
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a policy, as the TOML file's table."""
+    made = msgspec.json.schema(Policy)
+    expires = made["$defs"]["Policy"]["properties"]["expires"]
+    expires["anyOf"] = [{"const": UNCHECKED} if kind == {"type": "null"} else kind for kind in expires["anyOf"]]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Enarx policy", **made}
 
 
 _HINT = 'every expectation is written out; to leave one open, write "unchecked"'

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Claims held against a policy: every check of every member, then those of the whole.
+
+Nothing stops at the first refusal: whoever reads the result wants to see all of them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from enarx.appraisal import nitro, none, snp
+from enarx.appraisal.expectation import failed
+from enarx.appraisal.policy import Loaded, Policy
+from enarx.appraisal.result import Appraisal, Member
+from enarx.appraisal.tied import Expected
+from enarx.appraisal.whole import whole_checks
+from enarx.errors import Reason
+from enarx.evidence.check import Check
+from enarx.evidence.claims import Claims
+from enarx.evidence.nitro import NitroClaims, NitroTpmClaims
+from enarx.evidence.none import NoneClaims
+from enarx.evidence.snp import SnpClaims
+
+
+def appraise(
+    members: tuple[Claims, ...],
+    loaded: Loaded,
+    expected: Expected,
+    *,
+    when: datetime,
+    past: bool = False,
+) -> Appraisal:
+    """What the policy says of authenticated claims, all members together.
+
+    expected  what this verifier expects the evidence to be tied to (`enarx.appraisal.whole`)
+    when      the time of judging; `past` if the verifier gave it instead of now
+    """
+    policy = loaded.policy
+    judged = tuple(Member(claims, section_checks(claims, policy, when=when)) for claims in members)
+    return Appraisal(
+        members=judged,
+        checks=whole_checks(members, policy, expected, when=when),
+        policy=policy.name,
+        policy_digest=loaded.digest,
+        when=when,
+        past=past,
+    )
+
+
+def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:
+    """The checks of the section for this technology; a missing section accepts nothing."""
+    match claims:
+        case SnpClaims() if policy.snp is not None:
+            return snp.appraise(claims, policy.snp, when=when)
+        case NitroTpmClaims() if policy.nitrotpm is not None:
+            return nitro.appraise(claims, policy.nitrotpm, when=when)
+        case NitroClaims() if not isinstance(claims, NitroTpmClaims) and policy.nitro is not None:
+            return nitro.appraise(claims, policy.nitro, when=when)
+        case NoneClaims() if policy.none is not None:
+            return none.appraise(claims, policy.none, when=when)
+        case _:
+            return (_no_section(claims),)
+
+
+def _no_section(claims: Claims) -> Check:
+    reason = Reason.NO_TEE if isinstance(claims, NoneClaims) else Reason.NO_POLICY_FOR_KIND
+    mend = f"a policy that accepts {claims.kind} has a section for it"
+    return failed(f"policy for {claims.kind}", reason, "no section", "a section", "policy", mend)
