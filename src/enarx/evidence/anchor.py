@@ -27,6 +27,8 @@ class Vendor(StrEnum):
     INTEL = "intel"
     AWS = "aws"
     NVIDIA = "nvidia"
+    NVIDIA_RIM = "nvidia-rim"
+    """Signers of NVIDIA's reference measurements: never a root of devices, nor the reverse."""
     MICROSOFT = "microsoft"
     GOOGLE = "google"
     TPM = "tpm"
