@@ -36,6 +36,14 @@ def authenticate(
             from enarx.evidence import snp
 
             return snp.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.SGX:
+            from enarx.evidence import sgx
+
+            return sgx.authenticate(sgx.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.TDX:
+            from enarx.evidence import tdx
+
+            return tdx.authenticate(tdx.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.NITRO | Kind.NITROTPM:
             from enarx.evidence import nitro
 

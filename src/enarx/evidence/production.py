@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 
 from enarx.codec.x509 import Certificate
-from enarx.evidence import amd_roots, aws_roots
+from enarx.evidence import amd_roots, aws_roots, intel_roots
 from enarx.evidence.anchor import PRODUCTION, Anchors, Vendor
 
 
@@ -16,5 +16,6 @@ def production() -> Anchors:
     roots: dict[Vendor, tuple[Certificate, ...]] = {
         Vendor.AMD: amd_roots.roots(),
         Vendor.AWS: aws_roots.roots(),
+        Vendor.INTEL: intel_roots.roots(),
     }
     return Anchors(PRODUCTION, roots)
