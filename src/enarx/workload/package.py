@@ -156,6 +156,12 @@ def bare(module: bytes) -> Package:
     return build({MODULE: module})
 
 
+def bare_root(module: Entry) -> bytes:
+    """The root directory of the package that a module alone stands for, from the module's entry."""
+    entry = Entry(module.digest, module.length, WASM)
+    return encode_directory({MODULE: entry, MANIFEST: weigh(DEFAULT_MANIFEST, TOML)})
+
+
 def from_nodes(nodes: Mapping[str, bytes], root: bytes, digest: bytes) -> Package:
     """The package of nodes that are all at hand: none missing, none more, every digest checked."""
 
