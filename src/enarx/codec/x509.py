@@ -164,6 +164,11 @@ class Certificate:
         basic = self._value(x509.BasicConstraints)
         return basic.path_length if basic else None
 
+    def uris(self) -> tuple[str, ...]:
+        """The URIs of the subjectAltName extension."""
+        names = self._value(x509.SubjectAlternativeName)
+        return tuple(names.get_values_for_type(x509.UniformResourceIdentifier)) if names else ()
+
     def key_usage(self) -> x509.KeyUsage | None:
         """The keyUsage extension."""
         return self._value(x509.KeyUsage)

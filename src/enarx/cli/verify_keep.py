@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enarx verify https://…`: ask a running Keep, with a nonce of ours, over this very connection."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from enarx.appraisal.appraise import appraise
+from enarx.appraisal.policy import Loaded
+from enarx.appraisal.result import Appraisal
+from enarx.appraisal.tied import Expected
+from enarx.appraisal.workload import Package
+from enarx.codec.digest import same, sha256
+from enarx.codec.x509 import Certificate
+from enarx.delivery.client import Asked, ask
+from enarx.errors import EnarxError, Malformed, Reason
+from enarx.evidence import cmw
+from enarx.evidence.anchor import Anchors
+from enarx.evidence.authenticate import authenticate
+from enarx.evidence.binding import Binding, Purpose, spki_digest
+from enarx.evidence.chain import authenticate_chain
+from enarx.evidence.check import Check, Trail
+from enarx.workload import launch as launch_document
+from enarx.workload import spiffe
+from enarx.workload.launch import Launch
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What came of asking a Keep: the appraisal, the certificate's own checks, the launch."""
+
+    appraisal: Appraisal
+    certificate: tuple[Check, ...]
+    launch: Launch
+    leaf: Certificate
+
+
+def verify_keep(
+    url: str, loaded: Loaded, anchors: Anchors, *, issuers: tuple[Certificate, ...], when: datetime
+) -> Verified:
+    """Ask the Keep at `url` and hold its answer against the policy."""
+    asked = ask(url)
+    if not asked.chain:
+        raise Malformed(Reason.MISSING, f"{url}: certificate of the Keep")
+    document = asked.answer.launch
+    launch = launch_document.parse(document)
+    expected = _expected(asked, launch)
+    claims = tuple(
+        authenticate(evidence, asked.answer.endorsements, anchors=anchors, when=when)
+        for evidence in cmw.decode(asked.answer.evidence)
+    )
+    appraisal = appraise(claims, loaded, expected, when=when)
+    return Verified(appraisal, certificate_checks(asked.chain, launch, issuers, when=when), launch, asked.chain[0])
+
+
+def _expected(asked: Asked, launch: Launch) -> Expected:
+    """The binding that this connection, this nonce and this key ask for."""
+    digest = sha256(asked.answer.launch)
+    binding = Binding(
+        purpose=Purpose.CHANNEL,
+        spki=spki_digest(asked.chain[0].spki),
+        nonce=asked.nonce,
+        launch=digest,
+        exporter=asked.exporter,
+    )
+    return Expected(binding=binding, fresh=True, launch=digest, package=Package(digest=launch.package))
+
+
+def certificate_checks(
+    chain: tuple[Certificate, ...], launch: Launch, issuers: tuple[Certificate, ...], *, when: datetime
+) -> tuple[Check, ...]:
+    """What the Keep's certificate says, held against what its evidence says.
+
+    Without `issuers` nobody is trusted to issue: the certificate is only compared.
+    """
+    trail = Trail()
+    try:
+        _require_name(chain[0], launch, trail)
+        if issuers:
+            authenticate_chain(_path(chain, issuers), issuers, when=when, trail=trail, name="identity")
+        else:
+            trail.note("identity: issuer", chain[-1].name, mend="name the Steward's CA with --issuer")
+    except EnarxError as error:
+        return tuple(check for check in error.checks if isinstance(check, Check))
+    return trail.checks()
+
+
+def _path(chain: tuple[Certificate, ...], issuers: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+    if chain[-1] in issuers:
+        return chain
+    above = [one for one in issuers if one.subject == chain[-1].issuer]
+    return (*chain, *above[:1])
+
+
+def _require_name(leaf: Certificate, launch: Launch, trail: Trail) -> None:
+    """The certificate names this package and this launch, or names no workload at all."""
+    uris = leaf.uris()
+    if not uris:
+        trail.note("identity: workload", "the certificate names none")
+        return
+    named = spiffe.parse(uris[0])
+    trail.require(
+        same(named.package, launch.package),
+        Reason.WORKLOAD_MISMATCH,
+        "identity: package named by the certificate",
+        fact=named.package,
+        expectation=launch.package,
+        source="launch document",
+    )
+    trail.require(
+        same(named.launch, launch.digest()),
+        Reason.LAUNCH_MISMATCH,
+        "identity: launch named by the certificate",
+        fact=named.launch,
+        expectation=launch.digest(),
+        source="launch document",
+    )
+
+
+def described(verified: Verified) -> dict[str, Any]:
+    """The launch and the identity as plain values."""
+    launch = verified.launch
+    return {
+        "identity": {
+            "subject": verified.leaf.name,
+            "uris": list(verified.leaf.uris()),
+            "not_after": verified.leaf.not_after.isoformat(),
+        },
+        "launch": {
+            "digest": launch.digest().hex(),
+            "package": launch.package.hex(),
+            "deployment": launch.deployment.hex(),
+            "args": list(launch.args),
+            "stdio": launch.stdio,
+            "steward": launch.steward,
+        },
+    }
