@@ -97,6 +97,13 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
             "schema": Verb("enarx.cli.policy:schema", "The JSON Schema of a policy."),
         },
     ),
+    "image": (
+        "The Keep image: a virtual machine known to the last byte.",
+        {
+            "build": Verb("enarx.cli.image:build", "Build kernel, initramfs and command line, with a bill of materials."),
+            "update": Verb("enarx.cli.image:update", "Move the image's pins to what is offered today; show the difference."),
+        },
+    ),
     "steward": ("The attesting certificate authority.", {"serve": Verb("enarx.cli.steward:serve", "Serve.")}),
     "drawbridge": ("The registry.", {"serve": Verb("enarx.cli.drawbridge:serve", "Serve.")}),
 }

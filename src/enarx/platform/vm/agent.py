@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place that says which program the machine was booted for."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+
+AGENT = "enarx.keep"
+"""The same program as on the `process` backend; named, because a platform knows nothing above it."""
+
+
+def run(arguments: list[str]) -> None:
+    """Become the agent: `python -m enarx.keep ARGUMENTS`, in this process."""
+    sys.argv = [AGENT, *arguments]
+    runpy.run_module(AGENT, run_name="__main__", alter_sys=True)
