@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enarx run`: a local module in a Keep, its streams ours.
+
+Reads its own arguments and starts the guest's process before anything else is loaded: half of the time
+of a short program is the loading of its launcher.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from enarx.runtime.spawn import GuestProcess, spawn
+
+USAGE = """\
+Usage: enarx run MODULE [--wasmcfgfile F] [--backend B] [--dir HOST::GUEST] [-- ARGS]
+
+Run a local WebAssembly module in a Keep. Its exit code becomes ours.
+
+  --wasmcfgfile F    the module's Enarx.toml (default: standard streams and nothing else)
+  --backend B        process (default), kvm, tcg, snp, tdx or sgx
+  --dir HOST::GUEST  show the guest a folder of this machine (process only; may be repeated)
+  -- ARGS            arguments for the guest, after those of Enarx.toml
+"""
+BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
+SIGINT = 2
+MOST_EXIT = 255
+
+
+class Command(NamedTuple):
+    """The arguments as typed."""
+
+    module: str = ""
+    wasmcfgfile: str | None = None
+    backend: str = "process"
+    folders: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    help: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Run one module and return its exit code."""
+    # An interrupt ends this program at once, and the kernel ends the guest with it.
+    ctypes.PyDLL(None).signal(SIGINT, None)
+    command = parse(argv)
+    if command.help:
+        sys.stdout.write(USAGE)
+        return 0
+    if command.backend != "process":
+        raise _unavailable(command.backend)
+    guest = spawn()
+    try:
+        return _run(command, guest)
+    finally:
+        guest.kill()
+
+
+def parse(argv: list[str]) -> Command:
+    """The arguments; `Misused` for what `run` does not know."""
+    from enarx.errors import Misused, Reason
+
+    rest, command = list(argv), Command()
+    while rest and rest[0] != "--":
+        word = rest.pop(0)
+        name, joined, value = word.partition("=")
+        if word in ("-h", "--help"):
+            return command._replace(help=True)
+        if name in ("--wasmcfgfile", "--backend", "--dir"):
+            if not joined and not rest:
+                raise Misused(Reason.USAGE, f"{name} needs a value", hint="enarx run --help")
+            command = _with(command, name, value if joined else rest.pop(0))
+        elif word.startswith("-"):
+            raise Misused(Reason.USAGE, f"unknown option {word}", hint="enarx run --help")
+        elif command.module:
+            hint = f"arguments for the guest go after --: enarx run {command.module} -- {word}"
+            raise Misused(Reason.USAGE, f"a second module {word!r}", hint=hint)
+        else:
+            command = command._replace(module=word)
+    return _complete(command._replace(args=tuple(rest[1:])))
+
+
+def _with(command: Command, name: str, value: str) -> Command:
+    from enarx.errors import Misused, Reason
+
+    if name == "--wasmcfgfile":
+        return command._replace(wasmcfgfile=value)
+    if name == "--dir":
+        return command._replace(folders=(*command.folders, value))
+    if value not in BACKENDS:
+        raise Misused(Reason.BACKEND_UNKNOWN, f"backend {value!r}", hint=f"one of {', '.join(BACKENDS)}")
+    return command._replace(backend=value)
+
+
+def _complete(command: Command) -> Command:
+    from enarx.errors import Misused, Reason
+
+    if not command.module:
+        raise Misused(Reason.USAGE, "run needs a module", hint="enarx run --help")
+    if command.folders and command.backend != "process":
+        hint = "put the files into a package"
+        raise Misused(Reason.USAGE, "--dir works on the process backend alone", hint=hint)
+    return command
+
+
+def _run(command: Command, guest: GuestProcess) -> int:
+    from enarx.errors import Reason, Unacceptable
+    from enarx.runtime.process import run
+    from enarx.runtime.store import CodeStore
+    from enarx.runtime.workload import Workload
+    from enarx.workload.manifest import DEFAULT
+    from enarx.workload.manifest import parse as parse_manifest
+
+    module, manifest, tree = _read(command.module), DEFAULT, {}
+    if command.wasmcfgfile is not None:
+        manifest = parse_manifest(_read(command.wasmcfgfile), where=command.wasmcfgfile)
+        tree = _sources(manifest.sources, command.wasmcfgfile)
+    workload = Workload(module, manifest, tree, _folders(command.folders), command.args)
+    ending = run(workload, store=CodeStore(cache_folder()), process=guest)
+    if ending.trace:
+        print(ending.trace, file=sys.stderr)
+    if error := ending.error():
+        raise error
+    if ending.code > MOST_EXIT:
+        raise Unacceptable(Reason.UNKNOWN_VALUE, f"the guest exited with {ending.code}, at most {MOST_EXIT} is portable")
+    return ending.code
+
+
+def _sources(names: tuple[str, ...], beside: str) -> dict[str, bytes]:
+    """The files beside an Enarx.toml that it names."""
+    return {name: _read(str(Path(beside).parent / name)) for name in names}
+
+
+def _unavailable(backend: str) -> Exception:
+    """Why this backend runs nothing here."""
+    from enarx.errors import Reason, Undetermined
+
+    hint = "--backend process isolates by processes, and proves nothing to anybody"
+    return Undetermined(Reason.BACKEND_UNAVAILABLE, f"{backend}: run has no launcher for it yet", hint=hint)
+
+
+def _folders(typed: tuple[str, ...]) -> dict[str, str]:
+    from enarx.errors import Misused, Reason
+
+    folders: dict[str, str] = {}
+    for word in typed:
+        host, _, guest = word.partition("::")
+        if not Path(host).is_dir():
+            raise Misused(Reason.FILE_UNREADABLE, f"{host}: not a folder", hint="--dir HOST::GUEST")
+        folders[guest or host] = host
+    return folders
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept, as the XDG base directory specification has it."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(base if base.startswith("/") else Path.home() / ".cache") / "enarx" / "code"
+
+
+def _read(path: str) -> bytes:
+    from enarx.errors import Misused, Reason
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise Misused(Reason.FILE_UNREADABLE, f"{path}: {error.strerror}") from None

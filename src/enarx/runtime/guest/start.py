@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the agent tells the guest's process to begin with: made on one side, read on the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from enarx.runtime.engine.machine import Limits
+from enarx.runtime.wire import WireError, join, split
+
+NUMBERS = Struct("<5q")
+
+
+class OpenFile(NamedTuple):
+    """One of the guest's first descriptors.
+
+    kind    null, stdin, stdout, stderr, script, connection, listener or handover
+    content what a script holds
+    host    the kernel's descriptor, for all but null and script (-1)
+    """
+
+    kind: str
+    content: bytes = b""
+    host: int = -1
+
+
+class Folder(NamedTuple):
+    """A folder of the host that the guest sees at a path."""
+
+    guest: str
+    host: int
+
+
+DESCRIBED = frozenset({"stdin", "stdout", "stderr", "connection", "listener", "handover"})
+
+
+class Start(NamedTuple):
+    """Everything that one run of a workload needs.
+
+    module    an anonymous file with the module, or with its compiled code
+    compiled  which of the two it is
+    keep_code whether the agent wants the code that the guest's process compiles
+    imports   the names that the module imports of WASI preview 1
+    calls     the exports to call, in order
+    tree      an anonymous file with the package's files (`join` of path, content, …), or -1
+    """
+
+    module: int
+    compiled: bool
+    keep_code: bool
+    args: Sequence[bytes]
+    env: Sequence[bytes]
+    imports: Sequence[str]
+    calls: Sequence[str]
+    files: Sequence[OpenFile]
+    folders: Sequence[Folder]
+    tree: int
+    limits: Limits
+    most_files: int
+    storage: int
+
+    def encode(self) -> tuple[list[bytes], list[int]]:
+        """The fields and the descriptors of a START message."""
+        flags = bytes((self.compiled, self.keep_code, self.tree >= 0))
+        fields = [
+            flags,
+            join(self.args),
+            join(self.env),
+            join(name.encode() for name in self.imports),
+            join(name.encode() for name in self.calls),
+            join(join((file.kind.encode(), file.content)) for file in self.files),
+            join(folder.guest.encode() for folder in self.folders),
+            NUMBERS.pack(*self.limits, self.most_files, self.storage),
+        ]
+        hosts = [file.host for file in self.files if file.kind in DESCRIBED]
+        hosts += [folder.host for folder in self.folders]
+        return fields, [self.module, *([self.tree] if self.tree >= 0 else []), *hosts]
+
+    @classmethod
+    def parse(cls, fields: Sequence[bytes], descriptors: Sequence[int]) -> Start:
+        """What `encode` made, on the other side."""
+        flags, args, env, imports, calls, files, folders, numbers = fields
+        given = iter(descriptors)
+        module = next(given)
+        tree = next(given) if flags[2] else -1
+        *limits, most_files, storage = NUMBERS.unpack(numbers)
+        opened: list[OpenFile] = []
+        for record in split(files):
+            kind, content = split(record)
+            host = next(given) if kind.decode() in DESCRIBED else -1
+            opened.append(OpenFile(kind.decode(), content, host))
+        seen = [Folder(guest.decode(), next(given)) for guest in split(folders)]
+        if next(given, None) is not None:
+            raise WireError
+        return cls(
+            module=module,
+            compiled=bool(flags[0]),
+            keep_code=bool(flags[1]),
+            args=split(args),
+            env=split(env),
+            imports=[name.decode() for name in split(imports)],
+            calls=[name.decode() for name in split(calls)],
+            files=opened,
+            folders=seen,
+            tree=tree,
+            limits=Limits(*limits),
+            most_files=most_files,
+            storage=storage,
+        )

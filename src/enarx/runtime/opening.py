@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a manifest grants, opened: the guest's first descriptors, in the manifest's order.
+
+Standard streams need no sockets, and sockets without TLS need no TLS: each is imported when a
+manifest asks for it, because `run` starts in less time than they take to load.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from enarx.errors import Misused, Reason
+from enarx.runtime.guest.start import OpenFile
+from enarx.runtime.workload import Bound, Identity, Stdio, Workload
+from enarx.workload.manifest import HOST, Connect, File, Listen, Null, Stderr, Stdin, Stdout
+
+
+class Loop(Protocol):
+    """Waits on descriptors; `gateway.Gateway` is the one that exists."""
+
+    def watch(self, descriptor: int, mask: int, action: Callable[[int], None]) -> None:
+        """Call `action` with the events of a descriptor."""
+
+    def forget(self, descriptor: int) -> None:
+        """Stop watching."""
+
+    def turn(self) -> None:
+        """Wait once, and do what has become possible."""
+
+    def close(self) -> None:
+        """Close everything."""
+
+
+class Opening:
+    """The guest's first files, and what must live in the agent for them to work.
+
+    files    in the order of the manifest, so that an index is a descriptor number
+    bound    its listening sockets
+    gateway  the loop that ends TLS; None when nothing needs one
+    """
+
+    def __init__(self) -> None:
+        self.files: list[OpenFile] = []
+        self.bound: list[Bound] = []
+        self.gateway: Loop | None = None
+        self._ours: list[int] = []
+
+    def add(self, kind: str, host: int) -> None:
+        """A file that the kernel knows; the descriptor becomes this object's to close."""
+        self.files.append(OpenFile(kind, b"", host))
+        self._ours.append(host)
+
+    def handed_over(self) -> None:
+        """The guest's process has its own copies: close ours, so that a peer sees the guest close."""
+        while self._ours:
+            os.close(self._ours.pop())
+
+    def close(self) -> None:
+        """Give everything back."""
+        self.handed_over()
+        if self.gateway is not None:
+            self.gateway.close()
+            self.gateway = None
+
+
+def open_files(workload: Workload, identity: Identity | None, stdio: Stdio) -> Opening:
+    """Everything that the manifest lists under `files`, open; nothing stays open when one cannot be."""
+    opening = Opening()
+    try:
+        for file in workload.manifest.files:
+            _open(opening, file, workload, stdio)
+        if any(isinstance(file, Listen | Connect) for file in workload.manifest.files):
+            from enarx.runtime.sockets import open_sockets
+
+            open_sockets(opening, workload, identity)
+    except BaseException:
+        opening.close()
+        raise
+    return opening
+
+
+def _open(opening: Opening, file: File, workload: Workload, stdio: Stdio) -> None:
+    match file:
+        case Stdin(source=source) if source != HOST:
+            opening.files.append(OpenFile("script", _script(source, workload)))
+        case Stdin():
+            _stream(opening, "stdin", stdio.stdin)
+        case Stdout():
+            _stream(opening, "stdout", stdio.stdout)
+        case Stderr():
+            _stream(opening, "stderr", stdio.stderr)
+        case Null() | Listen() | Connect():
+            opening.files.append(OpenFile("null"))
+
+
+def _stream(opening: Opening, kind: str, host: int | None) -> None:
+    if host is None:
+        opening.files.append(OpenFile("null"))
+        return
+    try:
+        opening.add(kind, os.dup(host))
+    except OSError:
+        # A launcher may have closed its streams; the guest then has nothing to read or write there.
+        opening.files.append(OpenFile("null"))
+
+
+def _script(source: str, workload: Workload) -> bytes:
+    if source not in workload.tree:
+        hint = f"add {source!r} to the package, or write source = \"{HOST}\""
+        raise Misused(Reason.NODE_MISSING, f"{source}, the source of stdin", hint=hint)
+    return workload.tree[source]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The door of the runtime: run a workload in a process of its own, and learn how it ended.
+
+`run` serves the guest from the calling thread. `start` gives it a thread of its own and returns while
+it runs. Either way the guest ends with the thread that serves it, whatever becomes of the program.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from enarx.errors import EnarxError, Faulty, Reason
+from enarx.runtime.opening import open_files
+from enarx.runtime.session import Session
+from enarx.runtime.spawn import GuestProcess, spawn
+from enarx.runtime.store import CodeStore
+from enarx.runtime.workload import Bound, Exit, Identity, Stdio, Workload
+
+STOPPED = 143
+"""128 + SIGTERM, as a shell reports a program that was told to stop."""
+
+
+def run(
+    workload: Workload,
+    *,
+    identity: Identity | None = None,
+    stdio: Stdio | None = None,
+    store: CodeStore | None = None,
+    process: GuestProcess | None = None,
+) -> Exit:
+    """Run to the end. Raises what kept the guest from starting.
+
+    identity  who the guest is in TLS; None makes a self-signed certificate that says so
+    store     where compiled code is kept; None compiles anew
+    process   a guest's process that was spawned earlier
+    """
+    process = process or spawn()
+    try:
+        opening = open_files(workload, identity, stdio or Stdio())
+        try:
+            session = Session(workload, opening, process, store, lambda: None)
+            session.begin()
+            return session.loop()
+        finally:
+            opening.close()
+    finally:
+        process.kill()
+
+
+class Guest:
+    """A running guest. `ready` is set when it executes its first instruction."""
+
+    def __init__(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
+        self.ready = threading.Event()
+        self.bound: Sequence[Bound] = ()
+        self._opened = threading.Event()
+        self._over = threading.Event()
+        self._exit: Exit | None = None
+        self._refused: BaseException | None = None
+        self._process: GuestProcess | None = None
+        self._stopping = False
+        arguments = (workload, identity, stdio, store)
+        self._thread = threading.Thread(target=self._serve, args=arguments, name="guest", daemon=True)
+
+    def _begin(self) -> None:
+        self._thread.start()
+        self._opened.wait()
+        if self._refused is not None:
+            raise self._refused
+
+    def _serve(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
+        try:
+            self._process = spawn()
+            opening = open_files(workload, identity, stdio)
+            self.bound = tuple(opening.bound)
+            try:
+                session = Session(workload, opening, self._process, store, self.ready.set)
+                session.begin()
+                self._opened.set()
+                self._exit = session.loop()
+            finally:
+                opening.close()
+        except EnarxError as error:
+            self._refused = error
+        except Exception as error:  # noqa: BLE001 - a door: the one who waits must hear of it
+            self._refused = Faulty(Reason.INTERNAL, f"running the guest: {error!r}")
+        finally:
+            if self._process is not None:
+                self._process.kill()
+            self._opened.set()
+            self._over.set()
+
+    def wait(self, timeout: float | None = None) -> Exit | None:
+        """How it ended; None when it still runs after `timeout` seconds."""
+        if not self._over.wait(timeout):
+            return None
+        if self._stopping:
+            return Exit(code=STOPPED, detail="stopped")
+        if self._exit is None:
+            raise self._refused or Faulty(Reason.INTERNAL, "the guest ended without an ending")
+        return self._exit
+
+    def stop(self) -> Exit:
+        """End it now, and say so."""
+        if not self._over.is_set() and self._process is not None:
+            self._stopping = True
+            self._process.signal()
+        self._over.wait()
+        return self.wait() or Exit(code=STOPPED)
+
+
+def start(
+    workload: Workload,
+    *,
+    identity: Identity | None = None,
+    stdio: Stdio | None = None,
+    store: CodeStore | None = None,
+) -> Guest:
+    """Start a guest whose sockets are bound when this returns. Raises what kept it from starting."""
+    guest = Guest(workload, identity, stdio or Stdio(), store)
+    guest._begin()  # noqa: SLF001 - the two halves of one constructor
+    return guest

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent's side of one guest: what it is given, what it asks for, how it ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+
+from enarx.errors import Reason, Unacceptable
+from enarx.runtime import wire
+from enarx.runtime.engine.machine import Limits as StoreLimits
+from enarx.runtime.guest.start import Folder, OpenFile, Start
+from enarx.runtime.opening import Opening
+from enarx.runtime.spawn import GuestProcess
+from enarx.runtime.store import CodeStore
+from enarx.runtime.wasi.signature import MODULE, PARAMETERS
+from enarx.runtime.wire import WireError
+from enarx.runtime.workload import PROGRAM, Exit, Workload
+from enarx.workload import module as outline
+
+MOST_FILES = 1024
+STORAGE = 256 << 20
+MAX_TEXT = 1 << 16
+
+
+def entry(module: outline.Module) -> tuple[str, ...]:
+    """The exports to call, in order; raises for a module that cannot be run."""
+    if module.component:
+        raise Unacceptable(Reason.NO_ENTRY_POINT, "the file is a component, not a module")
+    for wanted in module.imports:
+        known = wanted.module == MODULE and wanted.name in PARAMETERS
+        if not known or wanted.kind is not outline.Kind.FUNCTION:
+            hint = f"a Keep provides the functions of {MODULE} and nothing else"
+            raise Unacceptable(Reason.IMPORT_UNKNOWN, f"{wanted.module}.{wanted.name}", hint=hint)
+    if module.entry is None:
+        hint = "export a function named '_start' (a command) or ''"
+        raise Unacceptable(Reason.NO_ENTRY_POINT, "the module exports no function to start with", hint=hint)
+    return (outline.REACTOR, module.entry) if module.reactor else (module.entry,)
+
+
+class Session:
+    """One guest from its start to its end; used by one thread.
+
+    opening   the sockets and files that its manifest grants, open already
+    on_running called once, when the guest is about to execute its first instruction
+    """
+
+    def __init__(
+        self,
+        workload: Workload,
+        opening: Opening,
+        process: GuestProcess,
+        store: CodeStore | None,
+        on_running: Callable[[], None],
+    ) -> None:
+        self._workload = workload
+        self._opening = opening
+        self._process = process
+        self._store = store if store is not None and store.usable else None
+        self._on_running = on_running
+        self._exit: Exit | None = None
+
+    def begin(self) -> None:
+        """Send the guest's process its workload; raises for a module that cannot be run."""
+        outlined = outline.parse(self._workload.module)
+        self._calls = entry(outlined)
+        self._imports = sorted({wanted.name for wanted in outlined.imports})
+        code = self._store.load(self._workload.module) if self._store else None
+        self._send(code)
+
+    def _send(self, code: int | None) -> None:
+        workload, manifest = self._workload, self._workload.manifest
+        module = code if code is not None else _anonymous("module", (workload.module,))
+        tree = -1
+        if workload.tree:
+            parts = [part for path, raw in workload.tree.items() for part in (path.encode(), raw)]
+            tree = _anonymous("tree", (wire.join(parts),))
+        folders = [Folder(guest, os.open(host, os.O_PATH | os.O_DIRECTORY)) for guest, host in workload.folders.items()]
+        limits = manifest.limits
+        names = [file.name for file in manifest.files]
+        env = {**manifest.env, **workload.env}
+        start = Start(
+            module=module,
+            compiled=code is not None,
+            keep_code=self._store is not None,
+            args=[arg.encode() for arg in (PROGRAM, *manifest.args, *workload.args)],
+            # Upstream puts FD_COUNT and FD_NAMES first; an `env` may then repeat them.
+            env=[
+                f"FD_COUNT={len(names)}".encode(),
+                f"FD_NAMES={':'.join(names)}".encode(),
+                *(f"{name}={value}".encode() for name, value in env.items()),
+            ],
+            imports=self._imports,
+            calls=self._calls,
+            files=self._opening.files,
+            folders=folders,
+            tree=tree,
+            limits=StoreLimits(limits.memory or -1, limits.table or -1, limits.instances or -1),
+            most_files=limits.files or MOST_FILES,
+            storage=limits.storage or STORAGE,
+        )
+        fields, descriptors = start.encode()
+        with suppress(BrokenPipeError):
+            self._process.channel.send(wire.START, *fields, descriptors=descriptors)
+        for descriptor in (module, tree, *(folder.host for folder in folders)):
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def loop(self) -> Exit:
+        """Serve the guest until it has ended."""
+        gateway = self._opening.gateway
+        if gateway is None:
+            while self._exit is None:
+                self.hear()
+        else:
+            gateway.watch(self._process.channel.fileno(), 1, lambda _: self.hear())
+            while self._exit is None:
+                gateway.turn()
+            gateway.forget(self._process.channel.fileno())
+        status = self._process.wait()
+        if self._exit == GONE:
+            return _death(status)
+        return self._exit
+
+    def hear(self) -> None:
+        """Take one message of the guest's process, which may be hostile by now."""
+        try:
+            received = self._process.channel.receive()
+        except WireError:
+            self._process.kill()
+            received = None
+        if received is None:
+            self._exit = GONE
+            return
+        kind, fields, descriptors = received
+        try:
+            self._answer(kind, fields, descriptors)
+        finally:
+            for descriptor in descriptors:
+                os.close(descriptor)
+
+    def _answer(self, kind: int, fields: list[bytes], descriptors: list[int]) -> None:
+        text = fields[0][:MAX_TEXT].decode("utf-8", "replace") if fields else ""
+        match kind:
+            case wire.RUNNING:
+                self._opening.handed_over()
+                self._on_running()
+            case wire.COMPILED:
+                if self._store is not None and descriptors:
+                    self._store.save(self._workload.module, descriptors[0])
+            case wire.STALE:
+                self._send(None)
+            case wire.EXITED:
+                code = int(text) if text.isascii() and text.isdigit() else 1
+                self._exit = Exit(code=code & 0xFFFFFFFF)
+            case wire.TRAPPED:
+                self._exit = trapped(text)
+            case wire.REJECTED:
+                self._exit = Exit(reason=Reason.MODULE_INVALID, detail=" ".join(text.split()))
+            case wire.EXHAUSTED:
+                self._exit = Exit(reason=Reason.LIMIT_REACHED, detail=text)
+            case _:
+                last = text.strip().rpartition("\n")[2]
+                self._exit = Exit(reason=Reason.INTERNAL, detail=f"the guest's process: {last}", trace=text)
+
+
+GONE = Exit(reason=Reason.KEEP_DIED)
+
+
+def trapped(text: str) -> Exit:
+    """The ending that a trap is: the engine's message apart from its backtrace."""
+    lines = [line.strip() for line in text.splitlines()]
+    causes = [line.partition("wasm trap: ")[2] for line in lines if "wasm trap: " in line]
+    trace = "\n".join(line for line in text.splitlines() if "wasm trap: " not in line and line.strip() != "Caused by:")
+    detail = causes[0] if causes else next(filter(None, lines), "trap")
+    return Exit(reason=Reason.TRAPPED, detail=detail, trace=trace.strip())
+
+
+def _death(status: int) -> Exit:
+    if status < 0:
+        return Exit(reason=Reason.KEEP_DIED, detail=f"the guest's process was ended by signal {-status}")
+    return Exit(reason=Reason.KEEP_DIED, detail="the guest's process ended without a word")
+
+
+def _anonymous(name: str, parts: tuple[bytes, ...]) -> int:
+    descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+    for part in parts:
+        view = memoryview(part)
+        while view:
+            view = view[os.write(descriptor, view) :]
+    return descriptor

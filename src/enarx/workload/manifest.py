@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Enarx.toml: what a workload asks for, as a value.
+
+Upstream's schema (crate `enarx-config`), with these additions: `prot` may be left out and is then
+`tls`; `source` says where stdin comes from; `[limits]` and `[network]`; and unknown keys are refused
+at the top level too.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import Any, Literal
+
+import msgspec
+
+from enarx.errors import Misused, Reason
+from enarx.workload.position import Path, places
+
+FILE_NAME = "Enarx.toml"
+MAX_BYTES = 1_000_000
+"""Upstream's MAX_CONF_SIZE."""
+HOST = "host"
+DEFAULT_PORT = {"tls": 443, "tcp": 80}
+
+Protocol = Literal["tcp", "tls"]
+
+
+class Null(msgspec.Struct, frozen=True, tag="null", tag_field="kind"):
+    """Reads nothing and swallows everything."""
+
+    name: str = "null"
+
+
+class Stdin(msgspec.Struct, frozen=True, tag="stdin", tag_field="kind"):
+    """Standard input: of the host, or a file of the package named by `source`."""
+
+    name: str = "stdin"
+    source: str = HOST
+
+
+class Stdout(msgspec.Struct, frozen=True, tag="stdout", tag_field="kind"):
+    """Standard output of the host."""
+
+    name: str = "stdout"
+
+
+class Stderr(msgspec.Struct, frozen=True, tag="stderr", tag_field="kind"):
+    """Standard error of the host."""
+
+    name: str = "stderr"
+
+
+class Listen(msgspec.Struct, frozen=True, tag="listen", tag_field="kind"):
+    """A listening socket, open before the guest starts. Port 0 lets the host choose."""
+
+    name: str
+    port: int
+    prot: Protocol = "tls"
+    addr: str = "::"
+
+
+class Connect(msgspec.Struct, frozen=True, tag="connect", tag_field="kind"):
+    """A connected socket, handshake done before the guest starts."""
+
+    name: str
+    host: str
+    port: int
+    prot: Protocol = "tls"
+
+
+File = Null | Stdin | Stdout | Stderr | Listen | Connect
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """What `[network]` allows for one port or host, or by default."""
+
+    prot: Protocol = "tls"
+
+
+class Network(msgspec.Struct, frozen=True):
+    """Sockets opened while the guest runs: only what is listed; `default` stands for the rest."""
+
+    incoming: dict[str, Rule] = {}
+    outgoing: dict[str, Rule] = {}
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Upper bounds that the workload sets itself; None leaves one to the launcher.
+
+    memory, storage in bytes; table in elements; instances, files (open descriptors) and connections
+    are counts; cpu_seconds and wall_seconds in seconds; output_rate in bytes a second.
+    """
+
+    memory: int | None = None
+    table: int | None = None
+    instances: int | None = None
+    storage: int | None = None
+    files: int | None = None
+    connections: int | None = None
+    cpu_seconds: int | None = None
+    wall_seconds: int | None = None
+    output_rate: int | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """An Enarx.toml."""
+
+    steward: str | None = None
+    args: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    files: tuple[File, ...] = ()
+    network: Network = Network()
+    limits: Limits = Limits()
+
+    @property
+    def input_from_host(self) -> bool:
+        """Whether the host feeds the guest, which certificates and results then say."""
+        return any(isinstance(file, Stdin) and file.source == HOST for file in self.files)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The files of the package that it names, each once."""
+        named = (file.source for file in self.files if isinstance(file, Stdin) and file.source != HOST)
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether any socket of it needs a certificate."""
+        listed = any(isinstance(f, Listen | Connect) and f.prot == "tls" for f in self.files)
+        rules = (*self.network.incoming.values(), *self.network.outgoing.values())
+        return listed or any(rule.prot == "tls" for rule in rules)
+
+
+DEFAULT = Manifest(files=(Stdin(), Stdout(), Stderr()))
+"""What a workload without an Enarx.toml gets: the three standard streams."""
+
+
+def parse(raw: bytes, *, where: str = FILE_NAME) -> Manifest:
+    """A manifest as written. `Misused` with line, column and what was expected."""
+    if len(raw) > MAX_BYTES:
+        raise Misused(Reason.TOO_LARGE, f"{where}: {len(raw)} bytes, at most {MAX_BYTES}")
+    try:
+        text = raw.decode()
+        table = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise Misused(Reason.SYNTAX, f"{where}: not UTF-8 at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise Misused(Reason.SYNTAX, f"{where}: {_spelled(str(error))}") from None
+    return _Reader(text, where).manifest(table)
+
+
+def _spelled(message: str) -> str:
+    """What tomllib says, "Expected x (at line 1, column 2)" as "1:2: expected x"."""
+    said, _, place = message.partition(" (at ")
+    place = place.rstrip(")").replace("line ", "").replace(", column ", ":")
+    said = said[:1].lower() + said[1:]
+    return f"{place}: {said}" if place[:1].isdigit() else f"{said} at the end"
+
+
+STANDARD: dict[str, type[Null | Stdin | Stdout | Stderr]] = {
+    "null": Null,
+    "stdin": Stdin,
+    "stdout": Stdout,
+    "stderr": Stderr,
+}
+SOCKETS: dict[str, type[Listen | Connect]] = {"listen": Listen, "connect": Connect}
+MAX_PORT = 65535
+
+
+class _Reader:
+    """Turns the plain table into the value, and points at what does not fit."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text = text
+        self._where = where
+
+    def refuse(self, reason: Reason, path: Path, said: str, hint: str = "") -> Misused:
+        found = places(self._text)
+        place = next((found[path[:n]] for n in range(len(path), 0, -1) if path[:n] in found), (1, 1))
+        return Misused(reason, f"{self._where}:{place[0]}:{place[1]}: {said}", hint=hint)
+
+    def manifest(self, table: dict[str, Any]) -> Manifest:
+        self.known(table, (), Manifest.__struct_fields__)
+        steward = self.take(table, (), "steward", str, None)
+        args = self.take(table, (), "args", list, [])
+        env = self.take(table, (), "env", dict, {})
+        for index, arg in enumerate(args):
+            self.typed(arg, ("args", index), str)
+        for name, value in env.items():
+            self.typed(value, ("env", name), str)
+            if not name or "=" in name or "\0" in name + value:
+                raise self.refuse(Reason.UNKNOWN_VALUE, ("env", name), f"{name!r} names no variable")
+        listed = self.take(table, (), "files", list, [])
+        return Manifest(
+            steward=steward,
+            args=tuple(args),
+            env=env,
+            files=tuple(self.file(file, ("files", i)) for i, file in enumerate(listed)),
+            network=self.network(self.take(table, (), "network", dict, {})),
+            limits=self.limits(self.take(table, (), "limits", dict, {})),
+        )
+
+    def known(self, table: dict[str, Any], path: Path, names: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in names:
+                said = f"unknown key {name!r}, expected one of {', '.join(names)}"
+                raise self.refuse(Reason.UNKNOWN_KEY, (*path, name), said)
+
+    def typed(self, value: object, path: Path, kind: type) -> None:
+        if type(value) is not kind:
+            said = f"{path[-1]!r} is {TOML_NAME.get(type(value), 'a date or time')}, expected {TOML_NAME[kind]}"
+            if isinstance(path[-1], int):
+                said = f"{path[-2]}[{path[-1]}] is {said.partition(' is ')[2]}"
+            raise self.refuse(Reason.WRONG_TYPE, path, said)
+
+    def take(self, table: dict[str, Any], path: Path, name: str, kind: type, default: Any) -> Any:
+        if name not in table:
+            return default
+        self.typed(table[name], (*path, name), kind)
+        return table[name]
+
+    def chosen(self, value: object, path: Path, choices: tuple[str, ...]) -> Any:
+        if value not in choices:
+            said = f"{path[-1]} is {value!r}, expected one of {', '.join(choices)}"
+            raise self.refuse(Reason.UNKNOWN_VALUE, path, said)
+        return value
+
+    def file(self, table: object, path: Path) -> File:
+        self.typed(table, path, dict)
+        entry: dict[str, Any] = table  # type: ignore[assignment]
+        if "kind" not in entry:
+            raise self.refuse(Reason.MISSING, path, "a file without 'kind'")
+        kind = self.take(entry, path, "kind", str, None)
+        self.chosen(kind, (*path, "kind"), (*STANDARD, *SOCKETS))
+        shape = STANDARD.get(kind) or SOCKETS[kind]
+        self.known(entry, path, ("kind", *shape.__struct_fields__))
+        if "name" in entry:
+            self.typed(entry["name"], (*path, "name"), str)
+            if ":" in entry["name"] or "\0" in entry["name"]:
+                hint = "FD_NAMES joins the names with ':', so no name may hold one"
+                said = f"file name {entry['name']!r} must not contain ':'"
+                raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "name"), said, hint)
+        if kind in SOCKETS:
+            return self.socket(kind, entry, path)
+        named = {k: self.take(entry, path, k, str, None) for k in entry if k != "kind"}
+        if not _is_inside(named.get("source", HOST)):
+            said = f"source {named['source']!r} is no file of the package"
+            raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "source"), said)
+        return STANDARD[kind](**named)
+
+    def socket(self, kind: str, entry: dict[str, Any], path: Path) -> File:
+        needed = "name" if kind == "listen" else "host"
+        if needed not in entry:
+            raise self.refuse(Reason.MISSING, path, f"a {kind} file without {needed!r}")
+        prot = self.chosen(entry.get("prot", "tls"), (*path, "prot"), ("tcp", "tls"))
+        port = self.take(entry, path, "port", int, DEFAULT_PORT[prot])
+        if not 0 <= port <= MAX_PORT or (kind == "connect" and port == 0):
+            raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "port"), f"port {port} does not exist")
+        if kind == "listen":
+            addr = self.take(entry, path, "addr", str, "::")
+            return Listen(name=entry["name"], prot=prot, addr=addr, port=port)
+        host = self.take(entry, path, "host", str, None)
+        name = entry.get("name", host)
+        if ":" in name:
+            said = f"host {host!r} holds ':' and so cannot be the file's name"
+            raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "host"), said, "give the file a name")
+        return Connect(name=name, prot=prot, host=host, port=port)
+
+    def network(self, table: dict[str, Any]) -> Network:
+        self.known(table, ("network",), Network.__struct_fields__)
+        return Network(incoming=self.rules(table, "incoming"), outgoing=self.rules(table, "outgoing"))
+
+    def rules(self, table: dict[str, Any], way: str) -> dict[str, Rule]:
+        rules: dict[str, Rule] = {}
+        for name, entry in self.take(table, ("network",), way, dict, {}).items():
+            path: Path = ("network", way, name)
+            self.typed(entry, path, dict)
+            self.known(entry, path, Rule.__struct_fields__)
+            if way == "incoming" and name != "default" and not _is_port(name):
+                raise self.refuse(Reason.UNKNOWN_VALUE, path, f"{name!r} is neither a port nor 'default'")
+            rules[name] = Rule(self.chosen(entry.get("prot", "tls"), (*path, "prot"), ("tcp", "tls")))
+        return rules
+
+    def limits(self, table: dict[str, Any]) -> Limits:
+        self.known(table, ("limits",), Limits.__struct_fields__)
+        for name, value in table.items():
+            self.typed(value, ("limits", name), int)
+            if value <= 0:
+                raise self.refuse(Reason.UNKNOWN_VALUE, ("limits", name), f"{name} must be positive")
+        return Limits(**table)
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path names something below the package's root."""
+    return all(part not in ("", ".", "..") for part in path.split("/")) and "\0" not in path
+
+
+def _is_port(name: str) -> bool:
+    return name.isascii() and name.isdigit() and int(name) <= MAX_PORT
+
+
+TOML_NAME: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a float",
+    bool: "a boolean",
+    list: "an array",
+    dict: "a table",
+}
