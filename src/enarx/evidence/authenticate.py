@@ -18,7 +18,7 @@ from enarx.evidence.kind import Kind
 from enarx.evidence.memory import Memory
 
 
-def authenticate(
+def authenticate(  # noqa: PLR0911 - one arm a format
     evidence: Evidence,
     endorsements: Endorsements,
     *,
@@ -48,6 +48,10 @@ def authenticate(
             from enarx.evidence import nitro
 
             return nitro.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
+            from enarx.evidence import nvidia
+
+            return nvidia.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.CCA:
             from enarx.evidence import cca
 

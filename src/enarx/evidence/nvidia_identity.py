@@ -14,6 +14,7 @@ COMPOSITE_DEVICE_ID = "2.23.133.5.4.1"
 """tcg-dice-TcbInfo's number, under which Hopper carries Microsoft RIoT's older CompositeDeviceID."""
 DICE_TCB_INFO = "2.23.133.5.4.1.1"
 """Under this one Blackwell carries TCG DiceTcbInfo (DICE Attestation Architecture 1.1, 6.1.1)."""
+FIRMWARE_IDS = frozenset((COMPOSITE_DEVICE_ID, DICE_TCB_INFO))
 SUBJECT_ALT_NAME = "2.5.29.17"
 DEVICE_INFO = "1.3.6.1.4.1.412.274.1"
 """DMTF otherName, DSP0274 1.1 section 10.6.1: ManufacturerName:ProductName:SerialNumber."""

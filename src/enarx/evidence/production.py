@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 
 from enarx.codec.x509 import Certificate
-from enarx.evidence import amd_roots, aws_roots, intel_roots
+from enarx.evidence import amd_roots, aws_roots, intel_roots, nvidia_roots
 from enarx.evidence.anchor import PRODUCTION, Anchors, Vendor
 
 
@@ -17,5 +17,7 @@ def production() -> Anchors:
         Vendor.AMD: amd_roots.roots(),
         Vendor.AWS: aws_roots.roots(),
         Vendor.INTEL: intel_roots.roots(),
+        Vendor.NVIDIA: nvidia_roots.device_roots(),
+        Vendor.NVIDIA_RIM: nvidia_roots.rim_roots(),
     }
     return Anchors(PRODUCTION, roots)
