@@ -17,16 +17,22 @@ from enarx.platform.control import Deframer, frame
 
 
 class Opening:
-    """The launcher's first message: the launch document, and where relying parties may ask."""
+    """The launcher's first message: the launch document, certificates, and where to listen.
 
-    __slots__ = ("attest", "launch")
+    launch  the launch document's bytes
+    cas     PEM of CA certificates; one is believed when its key has the digest that the launch pins
+    attest  host and port at which relying parties may ask
+    """
+
+    __slots__ = ("attest", "cas", "launch")
 
     def __init__(self, message: dict[str, Any]) -> None:
-        launch, attest = message.get("launch"), message.get("attest")
-        well_formed = message.keys() == {"op", "launch", "attest"} and message["op"] == "open"
-        if not (well_formed and isinstance(launch, bytes) and isinstance(attest, str)):
+        launch, cas, attest = message.get("launch"), message.get("cas"), message.get("attest")
+        well_formed = message.keys() == {"op", "launch", "cas", "attest"} and message["op"] == "open"
+        if not (well_formed and isinstance(launch, bytes) and isinstance(cas, bytes) and isinstance(attest, str)):
             raise Malformed(Reason.SYNTAX, "opening message of the launcher")
         self.launch = launch
+        self.cas = cas
         host, _, port = attest.rpartition(":")
         if not host or not port.isdigit() or int(port) > 65535:
             raise Malformed(Reason.SYNTAX, f"address for relying parties {attest!r}")

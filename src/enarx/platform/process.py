@@ -34,12 +34,14 @@ class ProcessKeep:
         *,
         chip: Chip | None,
         attest: str,
+        cas: bytes = b"",
         nodes: Mapping[str, bytes] | None = None,
         stdio: Mapping[str, int],
     ) -> None:
         """Start an agent.
 
         attest  "HOST:PORT" where relying parties may ask; port 0 chooses a free one
+        cas     PEM of the CA certificates whose keys the launch document pins
         nodes   the package's nodes by path, for a launch without a registry
         stdio   "stdin", "stdout", "stderr" -> the host's file descriptor, as the launch says
         """
@@ -67,7 +69,7 @@ class ProcessKeep:
         if device is not None:
             device.close()
         self._sending = threading.Lock()
-        self._send({"op": "open", "launch": launch_document, "attest": attest})
+        self._send({"op": "open", "launch": launch_document, "cas": cas, "attest": attest})
 
     @property
     def pid(self) -> int:

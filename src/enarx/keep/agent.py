@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent: performs the acts of the story, each with what the acts before it made.
+
+Everything that steers it stands in the launch document. What it holds alone is the identity key.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from enarx.delivery.exchange import Answer, Question
+from enarx.delivery.service import AttestationService, server_context
+from enarx.errors import Faulty, Misused, Reason, Unacceptable
+from enarx.evidence import cmw
+from enarx.evidence.binding import Binding, Purpose, spki_digest
+from enarx.evidence.endorsement import Endorsements
+from enarx.identity import client as steward
+from enarx.identity.request import csr
+from enarx.keep.device import Device
+from enarx.keep.link import Link, Opening
+from enarx.keep.story import Act
+from enarx.registry import connection
+from enarx.registry.client import Drawbridge
+from enarx.runtime import process as runtime
+from enarx.runtime.workload import Exit, Identity, Stdio, Workload
+from enarx.workload import launch as launch_document
+from enarx.workload import manifest as manifests
+from enarx.workload.manifest import Manifest
+from enarx.workload.package import Package, receive
+
+LOOK_EVERY = 0.2
+"""Seconds between two looks at whether the Keep shall stop."""
+
+
+class Agent:
+    """One Keep's agent. Each act may be performed once, in the order of the story."""
+
+    def __init__(self, opening: Opening, link: Link, device: Device, stdio: Mapping[str, int]) -> None:
+        self._opening = opening
+        self._link = link
+        self._device = device
+        self._stdio = stdio
+        self.launch = launch_document.parse(opening.launch)
+        self.stop = threading.Event()
+        self.exit: Exit | None = None
+        self._acts = {
+            Act.MAKE_KEY: self._make_key,
+            Act.ASK_NONCE: self._ask_nonce,
+            Act.MAKE_EVIDENCE: self._make_evidence,
+            Act.ASK_IDENTITY: self._ask_identity,
+            Act.FETCH: self._fetch,
+            Act.START: self._start,
+            Act.WAIT: self._wait,
+        }
+        self._attestation: AttestationService | None = None
+        self._evidence = b""
+        self._endorsements = Endorsements()
+
+    def perform(self, act: Act) -> None:
+        """Do one act; raises what kept it from being done."""
+        self._acts[act]()
+
+    def close(self) -> None:
+        """Answer no more questions."""
+        if self._attestation is not None:
+            self._attestation.stop()
+
+    def _make_key(self) -> None:
+        # P-256: what TLS peers, SPIFFE verifiers and the Steward all take.
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._spki = self._key.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+
+    def _ask_nonce(self) -> None:
+        if self.launch.steward is None or self.launch.steward_ca is None:
+            raise Misused(Reason.MISSING, "launch document: steward", hint="a Keep without a Steward has no identity")
+        self._steward = steward.Steward(self.launch.steward, ca=self._opening.cas, ca_spki=self.launch.steward_ca)
+        self._nonce = self._steward.nonce(Purpose.ISSUE, self.launch.digest())
+
+    def _binding(self, purpose: Purpose, nonce: bytes, exporter: bytes | None = None) -> Binding:
+        return Binding(
+            purpose=purpose,
+            spki=spki_digest(self._spki),
+            nonce=nonce,
+            launch=self.launch.digest(),
+            exporter=exporter,
+        )
+
+    def _make_evidence(self) -> None:
+        evidence, self._endorsements = self._device.evidence(self._binding(Purpose.ISSUE, self._nonce))
+        self._evidence = cmw.encode((evidence,))
+
+    def _ask_identity(self) -> None:
+        issued = self._steward.attest(
+            csr(self._key),
+            evidence=self._evidence,
+            endorsements=self._endorsements,
+            nonce=self._nonce,
+            launch=self._opening.launch,
+        )
+        self._identity = Identity(self._private(), issued.chain_pem, self._opening.cas)
+        self._link.report("identified", chain=issued.chain_pem, ear=issued.ear)
+
+    def _private(self) -> bytes:
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def _fetch(self) -> None:
+        self._package = self._received()
+        self._manifest = manifests.parse(self._package.manifest)
+        self._require_same_steward(self._manifest)
+        self._require_input(self._manifest)
+
+    def _received(self) -> Package:
+        if self.launch.source is None:
+            return receive(self._link.node, self.launch.package)
+        context = connection.client_context(
+            ca=self._opening.cas,
+            ca_spki=self.launch.source_ca,
+            identity=connection.Identity(self._identity.key_pem, self._identity.chain_pem),
+        )
+        with Drawbridge(context) as registry:
+            return registry.fetch(self.launch.source, self.launch.package)
+
+    def _require_same_steward(self, manifest: Manifest) -> None:
+        """A manifest's Steward is only compared with the launch document's (design 4.4)."""
+        if manifest.steward is not None and manifest.steward.rstrip("/") != (self.launch.steward or "").rstrip("/"):
+            raise Unacceptable(
+                Reason.LAUNCH_MISMATCH,
+                f"the manifest's steward is {manifest.steward}, the launch document's {self.launch.steward}",
+            )
+
+    def _require_input(self, manifest: Manifest) -> None:
+        """Input of the host is in the launch document, so that the certificate can say so."""
+        if manifest.input_from_host and self.launch.stdio.get("stdin") != "host":
+            raise Unacceptable(
+                Reason.LAUNCH_MISMATCH, "the manifest reads stdin from the host, the launch document does not"
+            )
+
+    def _start(self) -> None:
+        granted = {
+            name: self._stdio.get(name) if self.launch.stdio.get(name) == "host" else None
+            for name in ("stdin", "stdout", "stderr")
+        }
+        workload = Workload(
+            self._package.module,
+            self._manifest,
+            self._package.files(),
+            args=self.launch.args,
+            env=self.launch.env,
+        )
+        self._guest = runtime.start(workload, identity=self._identity, stdio=Stdio(**granted))
+        for bound in self._guest.bound:
+            self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
+        self._attest_from_now_on()
+
+    def _attest_from_now_on(self) -> None:
+        context = server_context(self._identity.key_pem, self._identity.chain_pem)
+        host, port = self._opening.attest
+        self._attestation = AttestationService(context, self._answer, host=host, port=port)
+        self._attestation.start()
+        host, port = self._attestation.address
+        self._link.report("attesting", address=f"{host}:{port}")
+
+    def _answer(self, question: Question, exporter: bytes) -> Answer:
+        binding = self._binding(Purpose.CHANNEL, question.nonce, exporter)
+        evidence, endorsements = self._device.evidence(binding)
+        return Answer(cmw.encode((evidence,)), endorsements, self._opening.launch)
+
+    def _wait(self) -> None:
+        self._link.watch(self.stop)
+        while (ended := self._guest.wait(LOOK_EVERY)) is None:
+            if self.stop.is_set():
+                ended = self._guest.stop()
+                break
+        if ended is None:
+            raise Faulty(Reason.INTERNAL, "the guest's end was not seen")
+        self.exit = ended

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program inside a Keep: does the IO that the story asks for, and reports each step."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import signal
+import socket
+from collections.abc import Sequence
+
+from enarx.errors import EnarxError, Faulty, Reason
+from enarx.evidence.kind import Kind
+from enarx.keep.agent import Agent
+from enarx.keep.device import Device, NoDevice, SimulatedDevice
+from enarx.keep.link import Link
+from enarx.keep.story import FINAL, TABLE, State
+
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Tell the story of one Keep; returns the agent's exit code."""
+    parser = argparse.ArgumentParser(prog="enarx.keep")
+    parser.add_argument("--control", type=int, required=True)
+    parser.add_argument("--device", default="")
+    for name in ("stdin", "stdout", "stderr"):
+        parser.add_argument(f"--{name}", type=int)
+    options = parser.parse_args(argv)
+    _guard_memory()
+    stdio = {name: fd for name in ("stdin", "stdout", "stderr") if (fd := getattr(options, name)) is not None}
+    link = Link(socket.socket(fileno=options.control))
+    try:
+        return _tell(link, _device(options.device), stdio)
+    except EnarxError as error:
+        link.report("state", state=str(State.REFUSED))
+        link.refused(error)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last door: whoever waits must hear of it
+        link.refused(Faulty(Reason.INTERNAL, f"the agent: {error!r}"))
+        return 70
+
+
+def _tell(link: Link, device: Device, stdio: dict[str, int]) -> int:
+    agent = Agent(link.opening(), link, device, stdio)
+    signal.signal(signal.SIGTERM, lambda *_: agent.stop.set())
+    state = State.OPENED
+    link.report("state", state=str(state))
+    try:
+        while state not in FINAL:
+            act, after = TABLE[state]
+            agent.perform(act)
+            state = after
+            link.report("state", state=str(state))
+    finally:
+        agent.close()
+    ended = agent.exit
+    if ended is None:
+        raise Faulty(Reason.INTERNAL, "the story ended without an ending")
+    if (error := ended.error()) is not None:
+        link.report("trace", text=ended.trace)
+        raise error
+    link.report("ended", code=ended.code)
+    return 0
+
+
+def _device(text: str) -> Device:
+    kind, _, fd = text.partition(":")
+    return SimulatedDevice(Kind(kind), socket.socket(fileno=int(fd))) if fd else NoDevice()
+
+
+def _guard_memory() -> None:
+    """End with the launcher, and let no other process of this user read the key from memory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
