@@ -73,6 +73,21 @@ class Der:
         self._cursor.done()
 
 
+def inner(raw: bytes, count: int) -> list[bytes]:
+    """The first `count` elements inside the element `raw`, each whole, of a structure that has been parsed before.
+
+    For taking a part out of a certificate as it was received; nothing is checked again.
+    """
+    at, found = 2 + (raw[1] & 0x7F if raw[1] & 0x80 else 0), []
+    for _ in range(count):
+        size, start = raw[at + 1], at + 2
+        if size & 0x80:
+            size, start = int.from_bytes(raw[start : start + (size & 0x7F)], "big"), start + (size & 0x7F)
+        found.append(raw[at : start + size])
+        at = start + size
+    return found
+
+
 def unsigned(contents: bytes, what: str) -> int:
     """The value of an INTEGER's contents, minimal and not negative."""
     if not contents:

@@ -11,17 +11,20 @@ import functools
 import warnings
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 
+from enarx.codec import der
+from enarx.codec.signature import PublicKey, verified
 from enarx.errors import Malformed, Reason, Unauthentic
 
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+__all__ = ["MAX_CHAIN", "Certificate", "Crl", "Extension", "PublicKey", "from_pem", "verified"]
+
 
 T = TypeVar("T")
 E = TypeVar("E", bound=x509.ExtensionType)
@@ -37,17 +40,7 @@ MAX_BYTES = 64 << 10
 MAX_CRL_BYTES = 8 << 20
 MAX_CHAIN = 10
 
-_ECDSA = {
-    "1.2.840.10045.4.3.2": hashes.SHA256(),
-    "1.2.840.10045.4.3.3": hashes.SHA384(),
-    "1.2.840.10045.4.3.4": hashes.SHA512(),
-}
-_RSA = {
-    "1.2.840.113549.1.1.11": hashes.SHA256(),
-    "1.2.840.113549.1.1.12": hashes.SHA384(),
-    "1.2.840.113549.1.1.13": hashes.SHA512(),
-}
-_RSA_PSS = "1.2.840.113549.1.1.10"
+_VERSION = 0xA0
 
 
 class Extension:
@@ -85,14 +78,21 @@ class Certificate:
         return f"<Certificate {self.name}>"
 
     @functools.cached_property
-    def subject(self) -> bytes:
-        """The subject Name, DER."""
-        return _guarded(lambda: self._x.subject.public_bytes(), "subject")
+    def _parts(self) -> tuple[bytes, list[bytes]]:
+        """The signed part, and its elements: serial number, algorithm, issuer, validity, subject."""
+        signed = der.inner(self.raw, 1)[0]
+        first, *more = der.inner(signed, 6)
+        return signed, more if first[0] == _VERSION else [first, *more]
 
-    @functools.cached_property
+    @property
+    def subject(self) -> bytes:
+        """The subject Name, DER as received."""
+        return self._parts[1][4]
+
+    @property
     def issuer(self) -> bytes:
-        """The issuer Name, DER."""
-        return _guarded(lambda: self._x.issuer.public_bytes(), "issuer")
+        """The issuer Name, DER as received."""
+        return self._parts[1][2]
 
     @functools.cached_property
     def name(self) -> str:
@@ -134,18 +134,17 @@ class Certificate:
         return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
     @functools.cached_property
-    def _extensions(self) -> dict[str, Extension]:
+    def _extensions(self) -> dict[str, x509.Extension[Any]]:
         found = _guarded(lambda: self._x.extensions, "extensions")
-        return {
-            e.oid.dotted_string: Extension(
-                e.critical, e.value.value if isinstance(e.value, x509.UnrecognizedExtension) else e.value.public_bytes()
-            )
-            for e in found
-        }
+        return {e.oid.dotted_string: e for e in found}
 
     def extension(self, oid: str) -> Extension | None:
         """The extension with this dotted OID (duplicates are refused), or None."""
-        return self._extensions.get(oid)
+        e = self._extensions.get(oid)
+        if e is None:
+            return None
+        known = not isinstance(e.value, x509.UnrecognizedExtension)
+        return Extension(e.critical, e.value.public_bytes() if known else e.value.value)
 
     def extension_oids(self) -> frozenset[str]:
         """Which extensions there are."""
@@ -185,7 +184,7 @@ class Certificate:
     @property
     def tbs(self) -> bytes:
         """The bytes that the issuer signed."""
-        return self._x.tbs_certificate_bytes
+        return self._parts[0]
 
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
@@ -209,9 +208,16 @@ class Crl:
         self.raw = raw
 
     @functools.cached_property
+    def _parts(self) -> tuple[bytes, bytes]:
+        """The signed part, and the issuer in it (third where a version stands first, RFC 5280 section 5.1)."""
+        signed = der.inner(self.raw, 1)[0]
+        version, algorithm, issuer = der.inner(signed, 3)
+        return signed, issuer if version[0] == der.INTEGER else algorithm
+
+    @property
     def issuer(self) -> bytes:
-        """The issuer Name, DER."""
-        return _guarded(lambda: self._x.issuer.public_bytes(), "CRL issuer")
+        """The issuer Name, DER as received."""
+        return self._parts[1]
 
     @functools.cached_property
     def this_update(self) -> datetime:
@@ -245,7 +251,7 @@ class Crl:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
-        return verified(key, self._x.signature, self._x.tbs_certlist_bytes, oid)
+        return verified(key, self._x.signature, self._parts[0], oid)
 
 
 def _guarded(read: Callable[[], T], what: str) -> T:
@@ -253,29 +259,6 @@ def _guarded(read: Callable[[], T], what: str) -> T:
         return read()
     except _TROUBLE as error:
         raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
-
-
-def verified(key: PublicKey, signature: bytes, signed: bytes, algorithm: str) -> bool:
-    """Whether `signature` over `signed` is by `key`, with the X.509 algorithm of that dotted OID.
-
-    ECDSA with SHA-256, -384, -512; RSASSA-PKCS1-v1_5 with the same; RSASSA-PSS only as AMD
-    uses it (SHA-384, MGF1 with SHA-384, salt of 48 bytes). Anything else, SHA-1 above all, is
-    `Unauthentic` for its algorithm.
-    """
-    try:
-        match key:
-            case ec.EllipticCurvePublicKey() if algorithm in _ECDSA:
-                key.verify(signature, signed, ec.ECDSA(_ECDSA[algorithm]))
-            case rsa.RSAPublicKey() if algorithm in _RSA:
-                key.verify(signature, signed, padding.PKCS1v15(), _RSA[algorithm])
-            case rsa.RSAPublicKey() if algorithm == _RSA_PSS:
-                pss = padding.PSS(mgf=padding.MGF1(hashes.SHA384()), salt_length=48)
-                key.verify(signature, signed, pss, hashes.SHA384())
-            case _:
-                raise Unauthentic(Reason.ALGORITHM, f"signature algorithm {algorithm}")
-    except InvalidSignature:
-        return False
-    return True
 
 
 def from_pem(text: bytes, what: str) -> tuple[Certificate, ...]:

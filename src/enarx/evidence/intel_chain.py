@@ -7,6 +7,7 @@ names of fixed wording, so nothing is searched for.
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from typing import Any
 
@@ -148,12 +149,22 @@ def _below_root(
 
 
 def _named(certificate: Certificate, names: frozenset[str], trail: Trail, name: str) -> None:
-    found = certificate.common_name()
+    subject = certificate.subject
+    fine = any(_COMMON_NAME + tag + _text(one) in subject for one in names for tag in _STRINGS)
     trail.require(
-        found in names,
+        fine,
         Reason.CERTIFICATE_PROFILE,
         f"{name} subject",
-        fact=found,
-        expectation="" if found in names else " or ".join(sorted(names)),
+        fact=b"" if fine else subject,
+        expectation="" if fine else " or ".join(sorted(names)),
         source=_PROFILE,
     )
+
+
+_COMMON_NAME = bytes.fromhex("0603550403")
+_STRINGS = (b"\x0c", b"\x13")  # UTF8String, PrintableString
+
+
+@functools.cache
+def _text(one: str) -> bytes:
+    return bytes((len(one),)) + one.encode()

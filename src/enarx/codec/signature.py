@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signatures by the algorithms that X.509 names, and the keys that we let make them."""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from enarx.errors import Reason, Unauthentic
+
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
+
+_ECDSA = {
+    "1.2.840.10045.4.3.2": hashes.SHA256(),
+    "1.2.840.10045.4.3.3": hashes.SHA384(),
+    "1.2.840.10045.4.3.4": hashes.SHA512(),
+}
+_RSA = {
+    "1.2.840.113549.1.1.11": hashes.SHA256(),
+    "1.2.840.113549.1.1.12": hashes.SHA384(),
+    "1.2.840.113549.1.1.13": hashes.SHA512(),
+}
+_RSA_PSS = "1.2.840.113549.1.1.10"
+
+
+def verified(key: PublicKey, signature: bytes, signed: bytes, algorithm: str) -> bool:
+    """Whether `signature` over `signed` is by `key`, with the X.509 algorithm of that dotted OID.
+
+    ECDSA with SHA-256, -384, -512; RSASSA-PKCS1-v1_5 with the same; RSASSA-PSS only as AMD
+    uses it (SHA-384, MGF1 with SHA-384, salt of 48 bytes). Anything else, SHA-1 above all, is
+    `Unauthentic` for its algorithm.
+    """
+    try:
+        match key:
+            case ec.EllipticCurvePublicKey() if algorithm in _ECDSA:
+                key.verify(signature, signed, ec.ECDSA(_ECDSA[algorithm]))
+            case rsa.RSAPublicKey() if algorithm in _RSA:
+                key.verify(signature, signed, padding.PKCS1v15(), _RSA[algorithm])
+            case rsa.RSAPublicKey() if algorithm == _RSA_PSS:
+                pss = padding.PSS(mgf=padding.MGF1(hashes.SHA384()), salt_length=48)
+                key.verify(signature, signed, pss, hashes.SHA384())
+            case _:
+                raise Unauthentic(Reason.ALGORITHM, f"signature algorithm {algorithm}")
+    except InvalidSignature:
+        return False
+    return True
