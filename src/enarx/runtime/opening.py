@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol
 
 from enarx.errors import Misused, Reason
@@ -65,7 +66,7 @@ class Opening:
             self.gateway = None
 
 
-def open_files(workload: Workload, identity: Identity | None, stdio: Stdio) -> Opening:
+def open_files(workload: Workload, identity: Identity | None, stdio: Stdio, clock: Callable[[], datetime]) -> Opening:
     """Everything that the manifest lists under `files`, open; nothing stays open when one cannot be."""
     opening = Opening()
     try:
@@ -74,7 +75,7 @@ def open_files(workload: Workload, identity: Identity | None, stdio: Stdio) -> O
         if any(isinstance(file, Listen | Connect) for file in workload.manifest.files):
             from enarx.runtime.sockets import open_sockets
 
-            open_sockets(opening, workload, identity)
+            open_sockets(opening, workload, identity, clock)
     except BaseException:
         opening.close()
         raise
@@ -108,6 +109,6 @@ def _stream(opening: Opening, kind: str, host: int | None) -> None:
 
 def _script(source: str, workload: Workload) -> bytes:
     if source not in workload.tree:
-        hint = f"add {source!r} to the package, or write source = \"{HOST}\""
+        hint = f'add {source!r} to the package, or write source = "{HOST}"'
         raise Misused(Reason.NODE_MISSING, f"{source}, the source of stdin", hint=hint)
     return workload.tree[source]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from enarx.errors import EnarxError, Faulty, Reason
 from enarx.runtime.opening import open_files
@@ -19,6 +20,10 @@ from enarx.runtime.workload import Bound, Exit, Identity, Stdio, Workload
 
 STOPPED = 143
 """128 + SIGTERM, as a shell reports a program that was told to stop."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - a door
 
 
 def run(
@@ -37,7 +42,7 @@ def run(
     """
     process = process or spawn()
     try:
-        opening = open_files(workload, identity, stdio or Stdio())
+        opening = open_files(workload, identity, stdio or Stdio(), _now)
         try:
             session = Session(workload, opening, process, store, lambda: None)
             session.begin()
@@ -72,7 +77,7 @@ class Guest:
     def _serve(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
         try:
             self._process = spawn()
-            opening = open_files(workload, identity, stdio)
+            opening = open_files(workload, identity, stdio, _now)
             self.bound = tuple(opening.bound)
             try:
                 session = Session(workload, opening, self._process, store, self.ready.set)

@@ -10,7 +10,7 @@ from contextlib import suppress
 from enarx.errors import Reason, Unacceptable
 from enarx.runtime import wire
 from enarx.runtime.engine.machine import Limits as StoreLimits
-from enarx.runtime.guest.start import Folder, OpenFile, Start
+from enarx.runtime.guest.start import Folder, Start
 from enarx.runtime.opening import Opening
 from enarx.runtime.spawn import GuestProcess
 from enarx.runtime.store import CodeStore

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import socket
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import datetime
 
 from enarx.errors import Reason, Unauthentic, Undetermined
 from enarx.runtime.network import connected, listening
@@ -13,10 +14,12 @@ from enarx.runtime.workload import Bound, Identity, Workload
 from enarx.workload.manifest import Connect, Listen
 
 
-def open_sockets(opening: Opening, workload: Workload, identity: Identity | None) -> None:
+def open_sockets(
+    opening: Opening, workload: Workload, identity: Identity | None, clock: Callable[[], datetime]
+) -> None:
     """Replace the placeholders of all listening and connecting files."""
     secure = [f for f in workload.manifest.files if isinstance(f, Listen | Connect) and f.prot == "tls"]
-    doorway = _Doorway(opening, identity) if secure else None
+    doorway = _Doorway(opening, identity, clock) if secure else None
     for number, file in enumerate(workload.manifest.files):
         match file:
             case Listen():
@@ -40,11 +43,11 @@ def open_sockets(opening: Opening, workload: Workload, identity: Identity | None
 class _Doorway:
     """The gateway of a guest, and the contexts that its TLS uses."""
 
-    def __init__(self, opening: Opening, identity: Identity | None) -> None:
+    def __init__(self, opening: Opening, identity: Identity | None, clock: Callable[[], datetime]) -> None:
         from enarx.runtime import tls
         from enarx.runtime.gateway import Gateway
 
-        self._identity = identity or tls.self_signed(when=datetime.now(UTC))
+        self._identity = identity or tls.self_signed(when=clock())
         self._tls = tls
         self._gateway = Gateway()
         opening.gateway = self._gateway
@@ -72,5 +75,3 @@ class _Doorway:
         except OSError as error:
             said = f"{file.host}:{file.port} ({file.name}): {error.strerror or 'timed out'}"
             raise Undetermined(Reason.UNREACHABLE, said) from None
-
-

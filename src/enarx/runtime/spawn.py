@@ -14,7 +14,7 @@ import sys
 from enarx.runtime.channel import Channel, pair
 from enarx.runtime.engine.capi import library_path
 
-SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCE = __file__.rpartition("/enarx/")[0]
 SIGKILL = 9
 BOOT = (
     "import sys;sys.path.insert(0,sys.argv[1]);"

@@ -33,7 +33,7 @@ class CodeStore:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._key = _key(folder)
-        found = os.stat(library_path())
+        found = Path(library_path()).stat()
         self._engine = f"{found.st_size},{found.st_mtime_ns},{CONFIGURATION}".encode()
 
     @property

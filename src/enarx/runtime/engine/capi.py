@@ -21,8 +21,8 @@ RELATIVE = f"wasmtime/{sys.platform}-{MACHINE}/_libwasmtime.so"
 def library_path() -> str:
     """Where the installed `wasmtime` package keeps its shared library ("" when it is absent)."""
     for folder in sys.path:
-        path = os.path.join(folder, RELATIVE)
-        if os.path.exists(path):
+        path = f"{folder}/{RELATIVE}"
+        if os.access(path, os.R_OK):
             return path
     return ""
 

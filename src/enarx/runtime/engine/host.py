@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Callable
 from typing import Any
 
-from enarx.runtime.engine.capi import HOST_CALL, VALTYPE, Bytes, Library
+from enarx.runtime.engine.capi import VALTYPE, Bytes, Library
 from enarx.runtime.wasi.descriptor import Table
 from enarx.runtime.wasi.errno import BADF, NOMEM, WasiError, from_host
 from enarx.runtime.wasi.memory import PAIR, WORD, GuestMemory, Unattached
@@ -36,9 +36,7 @@ class Bridge:
         trap: int = self._library.wasmtime_trap_new(b"ended by the host", 17)
         return trap
 
-    def failed(
-        self, error: BaseException, function: HostFunction, values: list[int], caller: int
-    ) -> int:
+    def failed(self, error: BaseException, function: HostFunction, values: list[int], caller: int) -> int:
         """The errno for a call that raised; raises what must end the guest."""
         match error:
             case WasiError():
@@ -51,8 +49,7 @@ class Bridge:
                 # `at` raises it before a function has done anything: the call starts over.
                 self._attach(caller)
                 return self._again(function, values, caller)
-            case _:
-                raise error
+        raise error
 
     def _again(self, function: HostFunction, values: list[int], caller: int) -> int:
         try:
@@ -65,7 +62,7 @@ class Bridge:
         stop = 4 * count
         failed, trap = self.failed, self.trap
 
-        def call(_env: int, caller: int, raw: Any, _count: int) -> int | None:  # noqa: ANN401
+        def call(_env: int, caller: int, raw: Any, _count: int) -> int | None:
             values = raw[0:stop:4]
             try:
                 raw[0] = function(*values)
@@ -83,7 +80,7 @@ class Bridge:
         failed, trap = self.failed, self.trap
         places = [(4 * i, kind == "I") for i, kind in enumerate(shape)]
 
-        def call(_env: int, caller: int, raw: Any, _count: int) -> int | None:  # noqa: ANN401
+        def call(_env: int, caller: int, raw: Any, _count: int) -> int | None:
             values = [raw[i] | raw[i + 1] << 32 if long else raw[i] for i, long in places]
             try:
                 raw[0] = function(*values)
@@ -102,7 +99,7 @@ class Bridge:
         at, right = memory.at, FD_READ if reading else FD_WRITE
         failed, trap, slow = self.failed, self.trap, self.narrow(general, 4)
 
-        def call(env: int, caller: int, raw: Any, words: int) -> int | None:  # noqa: ANN401
+        def call(env: int, caller: int, raw: Any, words: int) -> int | None:
             values = raw[0:16:4]
             fd, vectors, count, result = values
             if count != 1 or fd not in opened:
@@ -129,9 +126,7 @@ class Bridge:
 
 def function_type(library: Library, shape: str, *, answers: bool = True) -> int:
     """A `wasm_functype_t` with the parameters of a shape and at most one i32 result."""
-    made: int = library.wasm_functype_new(
-        _types(library, shape), _types(library, "i" if answers else "")
-    )
+    made: int = library.wasm_functype_new(_types(library, shape), _types(library, "i" if answers else ""))
     return made
 
 

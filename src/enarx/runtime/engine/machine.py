@@ -67,9 +67,7 @@ class Machine:
 
     def limit(self, limits: Limits) -> None:
         """Bound the store; must be called before `instantiate`."""
-        self.library.wasmtime_store_limiter(
-            self._store, limits.memory, limits.table, limits.instances, -1, -1
-        )
+        self.library.wasmtime_store_limiter(self._store, limits.memory, limits.table, limits.instances, -1, -1)
 
     def compile(self, module: bytes) -> int:
         """A module from wasm; EngineError when it does not validate."""
@@ -86,9 +84,7 @@ class Machine:
     def load(self, path: str) -> int:
         """A module from compiled code, which must be trusted: it is mapped and executed."""
         made = ctypes.c_void_p()
-        self._done(
-            self.library.wasmtime_module_deserialize_file(self._engine, path.encode(), made)
-        )
+        self._done(self.library.wasmtime_module_deserialize_file(self._engine, path.encode(), made))
         return made.value or 0
 
     def define(self, module: str, name: str, shape: str, callback: Callback, *, answers: bool) -> None:
@@ -127,9 +123,7 @@ class Machine:
     def instantiate(self, module: int, memory: GuestMemory, bridge: Bridge) -> Instance:
         """Link and start; the guest's memory becomes visible to `memory`."""
         instance, trap = Instance(), ctypes.c_void_p()
-        error = self.library.wasmtime_linker_instantiate(
-            *(self._linker, self._context, module, instance, trap)
-        )
+        error = self.library.wasmtime_linker_instantiate(*(self._linker, self._context, module, instance, trap))
         self._finished(error, trap.value, bridge)
         extern = Extern()
         if self._export(instance, "memory", extern):
@@ -138,9 +132,7 @@ class Machine:
 
     def _export(self, instance: Instance, name: str, into: Extern) -> bool:
         raw = name.encode()
-        found: bool = self.library.wasmtime_instance_export_get(
-            self._context, instance, raw, len(raw), into
-        )
+        found: bool = self.library.wasmtime_instance_export_get(self._context, instance, raw, len(raw), into)
         return found
 
     def call(self, instance: Instance, name: str, bridge: Bridge) -> None:
@@ -149,9 +141,7 @@ class Machine:
         if not self._export(instance, name, extern) or extern.kind != EXTERN_FUNC:
             raise EngineError(f"no function {name!r}")
         room = (ctypes.c_uint64 * 2 * 1024)()
-        error = self.library.wasmtime_func_call_unchecked(
-            *(self._context, extern.item(), room, 1024, trap)
-        )
+        error = self.library.wasmtime_func_call_unchecked(*(self._context, extern.item(), room, 1024, trap))
         self._finished(error, trap.value, bridge)
 
     def _finished(self, error: int | None, trap: int | None, bridge: Bridge) -> None:
@@ -162,4 +152,3 @@ class Machine:
         if bridge.ended is not None:
             raise bridge.ended
         raise Trapped(text) if trap else EngineError(text)
-

@@ -56,7 +56,25 @@ class System:
         self._table = Table(start.most_files)
         for file in start.files:
             self._table.add(opened(file))
+        if any(name.startswith(("path_", "fd_prestat_")) for name in start.imports):
+            self._mount()
         self._parts: dict[str, object] = {}
+
+    def _mount(self) -> None:
+        """Open the folders that the guest starts with, after its files and from 3 on."""
+        from enarx.runtime.guest.tree import INHERITING, root
+        from enarx.runtime.wasi.directory import OpenDirectory
+        from enarx.runtime.wasi.hostdir import HostFolder
+
+        first = max(3, len(self._start.files))
+        opened = [
+            OpenDirectory(HostFolder(folder.host), rights.DIRECTORY, INHERITING, folder.guest)
+            for folder in self._start.folders
+        ]
+        if all(folder.guest != "/" for folder in self._start.folders):
+            opened.append(root(self._start.tree, self._start.storage))
+        for number, folder in enumerate(opened, start=first):
+            self._table.open[number] = folder
 
     def _attach(self, caller: int) -> None:
         self._machine.attach(self.memory, caller)
@@ -90,6 +108,8 @@ class System:
             case "poll":
                 return lambda: Poll(self.memory, self._table)
             case "path":
-                raise NotImplementedError
+                from enarx.runtime.wasi.path import Paths
+
+                return lambda: Paths(self.memory, self._table)
             case _:
                 return lambda: Process(self.memory, self._start.args, self._start.env)

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every open descriptor can be asked, and the table that numbers them."""
+# ruff: noqa: ARG002 - the arguments of an operation that the thing lacks
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from enarx.runtime.wasi import rights
-from enarx.runtime.wasi.errno import BADF, INVAL, MFILE, NOTCAPABLE, NOTDIR, NOTSOCK, SPIPE, WasiError
+from enarx.runtime.wasi.errno import BADF, INVAL, MFILE, NOTCAPABLE, NOTSOCK, SPIPE, WasiError
 
 
 class Stat(NamedTuple):
@@ -91,10 +92,6 @@ class Descriptor:
         """Replace the descriptor's flags."""
         self.flags = flags
 
-    def entries(self) -> list[tuple[str, int, int]]:
-        """Name, inode and type of every entry of a directory, `.` and `..` included."""
-        raise WasiError(NOTDIR)
-
     def accept(self, flags: int) -> Descriptor:
         """The next connection of a listener."""
         raise WasiError(NOTSOCK)
@@ -135,6 +132,13 @@ class Table:
         if needed & ~descriptor.rights:
             raise WasiError(NOTCAPABLE)
         return descriptor
+
+    def skips(self, number: int) -> bool:
+        """Whether a descriptor is no folder and stands before one that the guest was given."""
+        first = 3
+        if number < first or number not in self.open or self.open[number].preopen:
+            return False
+        return any(n > number and descriptor.preopen for n, descriptor in self.open.items())
 
     def close(self, number: int) -> None:
         """Close one."""

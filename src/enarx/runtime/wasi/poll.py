@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`poll_oneoff`: clocks and descriptors, at the kernel's `poll`."""
+# ruff: noqa: D102 - the function is the specification's
 
 from __future__ import annotations
 
@@ -89,9 +90,7 @@ class Poll:
                 continue
             host = descriptor.fileno()
             if host is None:
-                ready.append(
-                    _event(subscription, subscription.tag, count=descriptor.ready_bytes())
-                )
+                ready.append(_event(subscription, subscription.tag, count=descriptor.ready_bytes()))
                 continue
             mask, members = waiting.get(host, (0, []))
             mask |= select.POLLIN if subscription.tag == READ else select.POLLOUT
@@ -99,9 +98,7 @@ class Poll:
         return waiting, ready
 
 
-def _deadlines(
-    wanted: list[Subscription], started: int
-) -> tuple[list[tuple[int, Subscription]], list[bytes]]:
+def _deadlines(wanted: list[Subscription], started: int) -> tuple[list[tuple[int, Subscription]], list[bytes]]:
     """When each clock is due on the monotonic clock, and the clocks that cannot be waited for."""
     due: list[tuple[int, Subscription]] = []
     refused: list[bytes] = []
@@ -142,7 +139,5 @@ def _answered(members: list[tuple[Subscription, Descriptor]], mask: int) -> list
     return events
 
 
-def _event(
-    subscription: Subscription, tag: int, *, error: int = SUCCESS, count: int = 0, flags: int = 0
-) -> bytes:
+def _event(subscription: Subscription, tag: int, *, error: int = SUCCESS, count: int = 0, flags: int = 0) -> bytes:
     return EVENT.pack(subscription.userdata, error, tag, count, flags)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments, environment, clocks, randomness and the end of the program."""
+# ruff: noqa: D102 - methods are documented where they are first named, in `descriptor`, `directory` or the specification
 
 from __future__ import annotations
 

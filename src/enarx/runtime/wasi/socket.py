@@ -5,6 +5,7 @@ TCP listeners are the kernel's, handed over as they are. TLS ends in the agent: 
 is a channel on which the agent hands over one plaintext socket for every finished handshake, so a
 slow client never holds up the guest, and `poll` on a connection sees decrypted bytes.
 """
+# ruff: noqa: D102 - methods are documented where they are first named, in `descriptor`, `directory` or the specification
 
 from __future__ import annotations
 
@@ -98,7 +99,7 @@ class Listener(_Socket):
         return Connection(self._next(), flags)
 
     def _next(self) -> int:
-        accepted: tuple[int, object] = self._socket._accept()  # type: ignore[attr-defined]
+        accepted: tuple[int, object] = self._socket._accept()  # type: ignore[attr-defined]  # noqa: SLF001 - `socket` itself calls it
         return accepted[0]
 
     def close(self) -> None:

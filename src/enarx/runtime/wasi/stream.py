@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Standard streams of the host, the null file, and a file of the package that plays stdin."""
+# ruff: noqa: ARG002, D102 - methods are documented where they are first named, in `descriptor`, `directory` or the specification
 
 from __future__ import annotations
 

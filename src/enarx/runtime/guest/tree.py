@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The file system that a guest finds at `/`: its package, `/tmp` and `/dev`."""
+
+from __future__ import annotations
+
+import mmap
+
+from enarx.runtime.wasi import rights
+from enarx.runtime.wasi.device import NullDevice, RandomDevice
+from enarx.runtime.wasi.directory import OpenDirectory
+from enarx.runtime.wasi.memfile import PackageFile
+from enarx.runtime.wasi.volume import Folder, Quota
+from enarx.runtime.wire import LENGTH, WireError
+
+INHERITING = rights.FILE | rights.DIRECTORY
+
+
+def root(tree: int, storage: int) -> OpenDirectory:
+    """The preopened `/`. `tree` is an anonymous file with the package's files, or -1."""
+    quota = Quota(storage)
+    top = Folder(quota)
+    for path, content in _files(tree):
+        *folders, name = path.split("/")
+        folder = top
+        for part in folders:
+            below = folder.nodes.get(part)
+            if not isinstance(below, Folder):
+                below = Folder(quota)
+                folder.put(part, below)
+            folder = below
+        folder.put(name, PackageFile(quota, content))
+    _fix(top)
+    top.put("tmp", Folder(quota))
+    devices = Folder(quota)
+    devices.put("null", NullDevice(quota))
+    devices.put("urandom", RandomDevice(quota))
+    _fix(devices)
+    top.put("dev", devices)
+    quota.left = storage
+    return OpenDirectory(top, rights.DIRECTORY, INHERITING, "/")
+
+
+def _fix(folder: Folder) -> None:
+    """What the package holds, the guest cannot change."""
+    folder.fixed = True
+    for node in folder.nodes.values():
+        if isinstance(node, Folder):
+            _fix(node)
+
+
+def _files(tree: int) -> list[tuple[str, memoryview]]:
+    """Paths and contents; the contents stay in the anonymous file."""
+    if tree < 0:
+        return []
+    view = memoryview(mmap.mmap(tree, 0, mmap.MAP_SHARED, mmap.PROT_READ))
+    parts: list[memoryview] = []
+    at = 0
+    while at < len(view):
+        (length,) = LENGTH.unpack_from(view, at)
+        at += LENGTH.size + length
+        if at > len(view):
+            raise WireError
+        parts.append(view[at - length : at])
+    return [(bytes(path).decode(), content) for path, content in zip(parts[::2], parts[1::2], strict=True)]
