@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.result import Appraisal
-from enarx.errors import EnarxError
+from enarx.errors import EnarxError, Reason, Unacceptable, Undetermined
 from enarx.evidence.check import Check, Verdict, shown
 
 _MARKS = {
@@ -72,6 +72,18 @@ def of_appraisal(target: str, appraisal: Appraisal, **more: Any) -> Judgement:
         past=appraisal.past,
         **more,
     )
+
+
+def refused_by(
+    judgement: Judgement, groups: tuple[tuple[str, tuple[Check, ...]], ...], checks: tuple[Check, ...]
+) -> Judgement:
+    """The judgement with more groups; `checks` among them refuse it where nothing did before."""
+    refusal = judgement.refusal
+    said_no = next((check for check in checks if check.says_no()), None)
+    if refusal is None and said_no is not None:
+        family = Undetermined if said_no.verdict is Verdict.UNDETERMINED else Unacceptable
+        refusal = family(said_no.reason or Reason.NOT_ALLOWED, said_no.name, hint=said_no.mend)
+    return msgspec.structs.replace(judgement, groups=groups, refusal=refusal)
 
 
 def of_error(target: str, error: EnarxError, *, when: datetime, past: bool) -> Judgement:

@@ -181,6 +181,10 @@ class Certificate:
 
         return _guarded(find, "extensions")
 
+    def pem(self) -> str:
+        """The same in PEM (RFC 7468)."""
+        return self._x.public_bytes(serialization.Encoding.PEM).decode("ascii")
+
     @property
     def tbs(self) -> bytes:
         """The bytes that the issuer signed."""
@@ -189,7 +193,9 @@ class Certificate:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
-        return verified(key, self._x.signature, self.tbs, oid)
+        # RFC 5280 4.1.1.2: the outer algorithm "MUST contain the same algorithm identifier" as the signed one.
+        same = der.inner(self.raw, 2)[1] == self._parts[1][1]
+        return same and verified(key, self._x.signature, self.tbs, oid)
 
 
 class Crl:
@@ -208,16 +214,16 @@ class Crl:
         self.raw = raw
 
     @functools.cached_property
-    def _parts(self) -> tuple[bytes, bytes]:
-        """The signed part, and the issuer in it (third where a version stands first, RFC 5280 section 5.1)."""
+    def _parts(self) -> tuple[bytes, bytes, bytes]:
+        """The signed part, and algorithm and issuer in it (RFC 5280 section 5.1; a version may stand first)."""
         signed = der.inner(self.raw, 1)[0]
-        version, algorithm, issuer = der.inner(signed, 3)
-        return signed, issuer if version[0] == der.INTEGER else algorithm
+        first, second, third = der.inner(signed, 3)
+        return (signed, second, third) if first[0] == der.INTEGER else (signed, first, second)
 
     @property
     def issuer(self) -> bytes:
         """The issuer Name, DER as received."""
-        return self._parts[1]
+        return self._parts[2]
 
     @functools.cached_property
     def this_update(self) -> datetime:
@@ -251,7 +257,8 @@ class Crl:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
-        return verified(key, self._x.signature, self._parts[0], oid)
+        same = der.inner(self.raw, 2)[1] == self._parts[1]  # RFC 5280 5.1.1.2
+        return same and verified(key, self._x.signature, self._parts[0], oid)
 
 
 def _guarded(read: Callable[[], T], what: str) -> T:

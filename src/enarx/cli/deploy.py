@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enarx deploy`: open a Keep, have it attested, and deliver a package to it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from enarx.cli import order
+from enarx.errors import EnarxError, Misused, Reason, Undetermined
+from enarx.evidence.kind import Kind
+from enarx.platform.chip import Chip
+from enarx.platform.process import ProcessKeep, raised
+from enarx.workload.launch import Launch
+
+STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+
+def deploy(
+    package: Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG, https://… of a tag, or file:DIR.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="After `--`: arguments for the program.")] = None,
+    backend: Annotated[str, typer.Option(envvar="ENARX_BACKEND", help="Where the Keep is opened.")] = "auto",
+    insecure_backend: Annotated[
+        bool, typer.Option("--insecure-backend", help="Accept a backend without a TEE; certificates will say so.")
+    ] = False,
+    simulate_tee: Annotated[
+        Kind | None, typer.Option(help="Simulate this TEE; only together with --insecure-backend.")
+    ] = None,
+    tee_state: Annotated[Path | None, typer.Option(help="Folder of the simulated machine.")] = None,
+    steward: Annotated[str | None, typer.Option(help="URL of the Steward that gives the Keep its identity.")] = None,
+    steward_ca: Annotated[Path | None, typer.Option(help="PEM of the Steward's CA; the Keep pins its key.")] = None,
+    ca_bundle: Annotated[
+        Path | None, typer.Option(envvar="ENARX_CA_BUNDLE", help="PEM of the CA of the Drawbridge.")
+    ] = None,
+    token: Annotated[
+        str | None, typer.Option("--insecure-auth-token", envvar="ENARX_INSECURE_AUTH_TOKEN", help="Your token there.")
+    ] = None,
+    digest: Annotated[str | None, typer.Option(help="The package's digest, hexadecimal, if you know it.")] = None,
+    tenant_key: Annotated[Path | None, typer.Option(help="PEM of your key; made where there is none.")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the program's environment.")] = None,
+    attest: Annotated[str, typer.Option(help="HOST:PORT where relying parties may ask.")] = "127.0.0.1:0",
+    save_launch: Annotated[Path | None, typer.Option(help="Write the launch document here.")] = None,
+    events: Annotated[Path | None, typer.Option(help="Append the Keep's events here, one JSON object a line.")] = None,
+) -> int:
+    """Deliver a package to an attested Keep and run it; the exit code is the program's."""
+    chip = _machine(backend, simulate_tee, tee_state, insecure=insecure_backend)
+    placed = order.place(
+        order.Wishes(
+            package=package,
+            arguments=tuple(arguments or ()),
+            environment=order.environment(env or []),
+            steward=steward,
+            steward_ca=steward_ca,
+            ca_bundle=ca_bundle,
+            token=token,
+            digest=digest,
+            tenant_key=tenant_key,
+        )
+    )
+    if save_launch is not None:
+        from enarx.cli.files import write
+
+        write(save_launch, placed.launch.encoded())
+    return run(placed, launched(chip, placed.launch), attest=attest, events=events)
+
+
+def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Chip | None:
+    """The chip to launch on, or None for a Keep that says `none`."""
+    if backend == "auto":
+        backend = "process"  # the only one that this machine is known to have
+    if backend != "process":
+        if backend not in ("kvm", "tcg", "snp", "tdx", "sgx"):
+            raise Misused(Reason.BACKEND_UNKNOWN, f"backend {backend!r}", hint="enarx platform info")
+        raise Undetermined(
+            Reason.BACKEND_UNAVAILABLE, f"backend {backend!r} cannot be opened here", hint="enarx platform info"
+        )
+    if not insecure:
+        raise Misused(
+            Reason.NO_TEE,
+            f"backend {backend!r} has no TEE: its host can read everything",
+            hint="--insecure-backend accepts that, and every certificate will say so",
+        )
+    if simulate is None:
+        return None
+    from enarx.platform.simulated.store import open_machine
+
+    folder = state or Path.home() / ".local" / "state" / "enarx" / f"simulated-{simulate}"
+    return open_machine(simulate, folder, when=datetime.now(UTC))  # noqa: TID251 - the door
+
+
+def launched(chip: Any, launch: Launch) -> Chip | None:
+    """The chip with this launch measured: image stand-in in MEASUREMENT, launch digest in HOST_DATA."""
+    if chip is None:
+        return None
+    from enarx.platform.simulated.store import agent_measurement
+
+    guest: Chip = chip.launched(measurement=agent_measurement(), host_data=launch.digest())
+    return guest
+
+
+def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None) -> int:
+    """Open the Keep, tell what happens, and pass on the program's exit code."""
+    document = placed.launch.encoded()
+    stdio = {name: STDIO[name] for name, source in placed.launch.stdio.items() if source == "host"}
+    keep = ProcessKeep(document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: keep.ask_to_stop())
+    refused: EnarxError | None = None
+    code: int | None = None
+    with keep:
+        for event in keep.events():
+            _tell(event, events)
+            if event.get("event") == "refused":
+                refused = raised(event)
+            elif event.get("event") == "ended":
+                code = int(event.get("code", 0))
+        keep.wait()
+    if refused is not None:
+        raise refused
+    if code is None:
+        raise Undetermined(Reason.KEEP_DIED, "the Keep's agent ended without saying why")
+    return code
+
+
+def _tell(event: dict[str, Any], events: Path | None) -> None:
+    if events is not None:
+        with events.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event, default=_plain) + "\n")
+    match event.get("event"):
+        case "state":
+            said = f"keep: {event.get('state')}"
+        case "listening":
+            said = f"keep: {event.get('name')} listens on {event.get('address')} ({event.get('prot')})"
+        case "attesting":
+            said = f"keep: verify it with `enarx verify https://{event.get('address')} --policy FILE`"
+        case "trace":
+            said = str(event.get("text", "")).rstrip()
+        case _:
+            return
+    print("".join(c if c.isprintable() or c == "\n" else "?" for c in said), file=sys.stderr, flush=True)
+
+
+def _plain(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a tenant orders: a package resolved to its digest, and the launch document that names it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from enarx.cli.files import read, write
+from enarx.codec.digest import sha256, unhex
+from enarx.codec.x509 import from_pem
+from enarx.errors import Misused, Reason
+from enarx.registry import name as names
+from enarx.registry.client import Drawbridge
+from enarx.registry.connection import client_context
+from enarx.workload import manifest as manifests
+from enarx.workload.launch import Launch
+from enarx.workload.manifest import Manifest, Stderr, Stdin, Stdout
+from enarx.workload.package import MANIFEST, MODULE, Package, build
+from enarx.workload.tree import MAX_WASM
+
+MAX_PEM = 1 << 20
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True):
+    """What was typed."""
+
+    package: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    steward: str | None
+    steward_ca: Path | None
+    ca_bundle: Path | None
+    token: str | None
+    digest: str | None
+    tenant_key: Path | None
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """The launch document, and what travels beside it without being believed.
+
+    cas    PEM of the CAs whose keys the document pins
+    nodes  the package's nodes, when no registry has them
+    """
+
+    launch: Launch
+    cas: bytes
+    nodes: Mapping[str, bytes]
+
+
+def place(wishes: Wishes) -> Placed:
+    """Resolve the package, pin the services, and write the launch document."""
+    package, source = _resolve(wishes)
+    manifest = manifests.parse(package.manifest)
+    steward = wishes.steward or manifest.steward
+    if steward is None:
+        raise Misused(Reason.MISSING, "a Steward", hint="--steward URL, or `steward` in Enarx.toml")
+    steward_pem = _pem(wishes.steward_ca, "--steward-ca")
+    source_pem = _pem(wishes.ca_bundle, "--ca-bundle") if source else b""
+    launch = Launch(
+        package=package.digest,
+        tenant=_tenant(wishes.tenant_key),
+        deployment=secrets.token_bytes(16),
+        steward=steward,
+        steward_ca=sha256(from_pem(steward_pem, "--steward-ca")[0].spki),
+        source=source,
+        source_ca=sha256(from_pem(source_pem, "--ca-bundle")[0].spki) if source else None,
+        args=wishes.arguments,
+        env=wishes.environment,
+        stdio=_stdio(manifest),
+    )
+    return Placed(
+        launch=launch, cas=steward_pem + source_pem, nodes={} if source else {"": package.root, **package.nodes}
+    )
+
+
+def environment(pairs: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE pairs as a table."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise Misused(Reason.SYNTAX, f"--env {pair!r}", hint="--env NAME=VALUE")
+        found[key] = value
+    return found
+
+
+def _stdio(manifest: Manifest) -> dict[str, str]:
+    """Which of the host's streams the manifest asks for."""
+    wanted: dict[str, str] = {}
+    for file in manifest.files:
+        match file:
+            case Stdin() if manifest.input_from_host:
+                wanted["stdin"] = "host"
+            case Stdout():
+                wanted["stdout"] = "host"
+            case Stderr():
+                wanted["stderr"] = "host"
+    return wanted
+
+
+def _resolve(wishes: Wishes) -> tuple[Package, str | None]:
+    """The package, every digest checked, and the URL of its tag unless it is a local folder."""
+    digest = None if wishes.digest is None else unhex(wishes.digest, "--digest", size=32)
+    text = wishes.package
+    if text.startswith("http:"):
+        raise Misused(Reason.USAGE, "http: anyone on the way can change it", hint="https://…")
+    if text.startswith("file:"):
+        package = folder(Path(text.removeprefix("file:")))
+        if digest is not None and package.digest != digest:
+            raise Misused(Reason.DIGEST_MISMATCH, f"{text}: its digest is {package.digest.hex()}")
+        return package, None
+    url = names.package_url(text)
+    context = client_context(ca=_pem(wishes.ca_bundle, "--ca-bundle"))
+    with Drawbridge(context, token=wishes.token) as registry:
+        return registry.fetch(url, digest), url
+
+
+def folder(path: Path) -> Package:
+    """The package of a local folder: `main.wasm`, `Enarx.toml`, and whatever else is in it."""
+    if path.is_file():
+        return build({MODULE: read(path, limit=MAX_WASM)})
+    if not (path / MODULE).is_file() or not (path / MANIFEST).is_file():
+        raise Misused(Reason.FILE_UNREADABLE, f"{path}: {MODULE} and {MANIFEST} are needed")
+    files = (one for one in sorted(path.rglob("*")) if one.is_file() and not one.is_symlink())
+    return build({one.relative_to(path).as_posix(): read(one, limit=MAX_WASM) for one in files})
+
+
+def _pem(path: Path | None, option: str) -> bytes:
+    if path is None:
+        raise Misused(Reason.USAGE, f"{option} is needed: the launch document pins that CA", hint=f"{option} FILE.pem")
+    return read(path, limit=MAX_PEM)
+
+
+def _tenant(path: Path | None) -> bytes:
+    """The tenant's public key; a new key is made where there is none."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+    path = path or base / "enarx" / "tenant.pem"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        made = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write(path, made, mode=0o600)
+    try:
+        key = serialization.load_pem_private_key(read(path, limit=MAX_PEM), None)
+    except (ValueError, TypeError):
+        raise Misused(Reason.KEY_INVALID, f"{path}: not an unencrypted PEM private key") from None
+    return key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)

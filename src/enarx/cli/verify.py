@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enarx verify`: whether this is a Keep, the one that I accept, and how that is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enarx.appraisal.policy import Loaded, load
+from enarx.cli.anchors import anchors as chosen_anchors
+from enarx.cli.files import read
+from enarx.cli.judgement import Judgement, of_appraisal, of_error, show
+from enarx.codec.x509 import Certificate, from_pem
+from enarx.errors import EnarxError, Misused, Reason
+from enarx.evidence.anchor import PRODUCTION, Anchors
+from enarx.evidence.check import Check
+
+MAX_POLICY = 1 << 24
+
+
+def verify(
+    target: Annotated[str, typer.Argument(help="URL of a running Keep, a bundle, or a file of evidence.")],
+    policy: Annotated[Path, typer.Option(help="What is good enough. Yours: one that the target brings is never used.")],
+    at: Annotated[str | None, typer.Option(help="Judge as of this time (RFC 3339); the result says so.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing: judge with what is given.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
+    issuer: Annotated[
+        Path | None, typer.Option(help="PEM of the Steward's CA that must have issued the identity.")
+    ] = None,
+    kind: Annotated[str | None, typer.Option("--format", help="Kind of evidence in the file: snp, tdx, sgx, …")] = None,
+    endorsements: Annotated[Path | None, typer.Option(help="Folder of certificates, CRLs and collateral.")] = None,
+    nonce: Annotated[
+        str | None, typer.Option(help="The nonce that the evidence was asked for with, hexadecimal.")
+    ] = None,
+    spki: Annotated[
+        Path | None, typer.Option(help="PEM of the key or certificate that the evidence must be bound to.")
+    ] = None,
+    launch: Annotated[Path | None, typer.Option(help="The launch document that was measured.")] = None,
+    trusted_key: Annotated[
+        Path | None, typer.Option(help="PEM of a key that you trust: an AK, a CPAK, an IAK.")
+    ] = None,
+    anchors: Annotated[Path | None, typer.Option(help="Roots to believe instead of the vendors'.")] = None,
+    unsafe_anchors: Annotated[bool, typer.Option("--unsafe-anchors", help="Say that this is wanted.")] = False,
+    save_bundle: Annotated[
+        Path | None, typer.Option(help="Keep evidence, endorsements and answer in one file.")
+    ] = None,
+) -> int:
+    """Show every check: the fact, the expectation, whose it was, and the mend."""
+    now = datetime.now(UTC)  # noqa: TID251 - the door
+    when = now if at is None else _time(at)
+    loaded = load(read(policy, limit=MAX_POLICY), str(policy))
+    believed = chosen_anchors(anchors, unsafe=unsafe_anchors)
+    if target.startswith("https://"):
+        if at is not None:
+            raise Misused(Reason.USAGE, "--at with a running Keep", hint="a Keep is asked now; --at is for files")
+        judgement = _keep(target, loaded, believed, _certificates(issuer), when)
+        show(judgement, as_json=as_json)
+        return 0 if judgement.refusal is None else judgement.refusal.exit_code
+    from enarx.cli.verify_file import Options, verify_file
+
+    options = Options(
+        path=Path(target.removeprefix("file:")),
+        kind=kind,
+        endorsements=endorsements,
+        nonce=nonce,
+        spki=spki,
+        launch=launch,
+        trusted_key=trusted_key,
+        offline=offline,
+        save_bundle=save_bundle,
+    )
+    judgement = verify_file(options, loaded, believed, when=when, past=at is not None)
+    show(judgement, as_json=as_json)
+    return 0 if judgement.refusal is None else judgement.refusal.exit_code
+
+
+def _keep(url: str, loaded: Loaded, believed: Anchors, issuers: tuple[Certificate, ...], when: datetime) -> Judgement:
+    from enarx.cli.verify_keep import described, verify_keep
+
+    try:
+        verified = verify_keep(url, loaded, believed, issuers=issuers, when=when)
+    except EnarxError as error:
+        if not error.checks:
+            raise
+        return of_error(url, error, when=when, past=False)
+    judgement = of_appraisal(
+        url, verified.appraisal, marks=marks(believed, verified.launch.stdio), details=described(verified)
+    )
+    return with_certificate(judgement, verified.certificate)
+
+
+def with_certificate(judgement: Judgement, checks: tuple[Check, ...]) -> Judgement:
+    """The judgement with the certificate's own checks, which may refuse it too."""
+    from enarx.cli.judgement import refused_by
+
+    groups = (*judgement.groups, ("the identity is the evidence's", checks))
+    return refused_by(judgement, groups, checks)
+
+
+def marks(believed: Anchors, stdio: dict[str, str]) -> tuple[str, ...]:
+    """What must not be overlooked, whatever the verdict."""
+    said = [] if believed.name == PRODUCTION else [f"anchors: {believed.name}"]
+    if stdio.get("stdin") == "host":
+        said.append("input: host")
+    return tuple(said)
+
+
+def _certificates(path: Path | None) -> tuple[Certificate, ...]:
+    return () if path is None else from_pem(read(path, limit=1 << 20), str(path))
+
+
+def _time(text: str) -> datetime:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misused(Reason.SYNTAX, f"--at {text!r}", hint="as in 2026-01-31T12:00:00Z") from None
+    if when.tzinfo is None:
+        raise Misused(Reason.SYNTAX, f"--at {text!r}: no time zone", hint="as in 2026-01-31T12:00:00Z")
+    return when
