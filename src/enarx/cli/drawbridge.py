@@ -21,17 +21,21 @@ def serve(
     ] = None,
     oidc_issuer: Annotated[str | None, typer.Option(help="OpenID Connect provider whose tokens name users.")] = None,
     oidc_audience: Annotated[str | None, typer.Option(help="Audience that its tokens must have.")] = None,
-    oidc_ca: Annotated[Path | None, typer.Option(help="PEM of the CA of the provider's TLS, if it is not public.")] = None,
+    oidc_ca: Annotated[
+        Path | None, typer.Option(help="PEM of the CA of the provider's TLS, if it is not public.")
+    ] = None,
     database: Annotated[str, typer.Option(help="SQLAlchemy URL; default: SQLite in the store.")] = "",
     quota: Annotated[int, typer.Option(help="Bytes that one subject may store.")] = 10_000_000_000,
     workers: Annotated[int, typer.Option(help="Processes.")] = 1,
     insecure_static_tokens: Annotated[
         Path | None, typer.Option(help="File of lines TOKEN SUBJECT: tokens that never expire, for tests only.")
     ] = None,
-    unsafe_any_client_certificate: Annotated[
+    unsafe_any_client_certificate: Annotated[  # noqa: FBT002
         bool, typer.Option(help="As upstream: every certificate of --ca reads every private package.")
     ] = False,
-    insecure_plain_http: Annotated[bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")] = False,
+    insecure_plain_http: Annotated[  # noqa: FBT002
+        bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")
+    ] = False,
 ) -> int:
     """Serve packages over HTTPS until a signal."""
     from enarx.registry.service import create, limits
@@ -54,9 +58,7 @@ def serve(
         raise Misused(Reason.USAGE, "a service has --cert and --key", hint="or --insecure-plain-http behind a proxy")
     tls = TlsFiles(certificate=cert, key=key, clients=ca) if cert and key else None
     host, port = _address(addr)
-    listening = Listening(
-        name="drawbridge", host=host, port=port, tls=tls, limits=limits(settings), workers=workers
-    )
+    listening = Listening(name="drawbridge", host=host, port=port, tls=tls, limits=limits(settings), workers=workers)
     return listen(lambda: create(settings), listening)
 
 

@@ -129,12 +129,14 @@ class Catalog:
         except IntegrityError:
             raise _exists() from None
 
-    def delete_tag(self, repository: int, name: str, drop: Callable[[bytes], None]) -> None:
+    def delete_tag(self, repository: int, name: str, drop: Callable[[bytes], None], *, unfinished_only: bool) -> None:
         """Yank a whole tag, forget one that is not; `drop` gets each blob that nothing names then."""
         with writing(self._engine) as on:
             row = on.execute(select(tags.c.id, tags.c.whole).where(_is(repository, name), ~tags.c.yanked)).one_or_none()
             if row is None:
                 raise _absent()
+            if row.whole and unfinished_only:
+                raise _exists()
             held = set(
                 on.execute(select(nodes.c.blob).where(nodes.c.tag_id == row.id, nodes.c.blob.is_not(None))).scalars()
             )

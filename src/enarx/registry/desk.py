@@ -104,10 +104,10 @@ class Desk:
         repository = self.catalog.repository(place.user, place.repository)
         self.catalog.create_tag(repository.id, place.tag, content, media_type, root, when=when)
 
-    def delete_tag(self, place: Place) -> None:
+    def delete_tag(self, place: Place, *, unfinished_only: bool) -> None:
         """Yank a tag, or forget one whose tree is not whole."""
         repository = self.catalog.repository(place.user, place.repository)
-        self.catalog.delete_tag(repository.id, place.tag, self.blobs.drop)
+        self.catalog.delete_tag(repository.id, place.tag, self.blobs.drop, unfinished_only=unfinished_only)
 
     def expected(self, place: Place, path: str, given: Entry, bearer: Bearer) -> tuple[Tag, Entry]:
         """The tag, and what its tree says of the node that is about to come."""

@@ -133,10 +133,14 @@ class Drawbridge(Controller):
 
     @delete("/{user:str}/{repository:str}/_tag/{tag:str}", status_code=204)
     async def delete_tag(self, request: Http, user: str, repository: str, tag: str) -> None:
-        """Yank a tag; forget one that is not whole, so that its name can be used again."""
+        """Yank a tag; forget one that is not whole, so that its name can be used again.
+
+        With `?unfinished=true` a tag that is whole stays (409).
+        """
+        unfinished = request.query_params.get("unfinished") == "true"
         place = _place(user, repository, tag)
         await self._owner(request, user, Level.WRITE, Context.TAGS)
-        await _blocking(self.desk.delete_tag, place)
+        await _blocking(partial(self.desk.delete_tag, place, unfinished_only=unfinished))
 
     @_both("/{user:str}/{repository:str}/_tag/{tag:str}/tree")
     async def show_root(self, request: Http, user: str, repository: str, tag: str) -> Response[bytes]:
