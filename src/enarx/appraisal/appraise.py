@@ -8,18 +8,26 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from enarx.appraisal import nitro, none, snp
+from enarx.appraisal import azure, cca, nitro, none, nvidia, sgx, snp, tdx, tpm
 from enarx.appraisal.expectation import failed
 from enarx.appraisal.policy import Loaded, Policy
 from enarx.appraisal.result import Appraisal, Member
 from enarx.appraisal.tied import Expected
 from enarx.appraisal.whole import whole_checks
 from enarx.errors import Reason
+from enarx.evidence.azure import AzureClaims
+from enarx.evidence.cca import CcaClaims
 from enarx.evidence.check import Check
 from enarx.evidence.claims import Claims
+from enarx.evidence.kind import Kind
 from enarx.evidence.nitro import NitroClaims, NitroTpmClaims
 from enarx.evidence.none import NoneClaims
+from enarx.evidence.nvidia import NvidiaClaims
+from enarx.evidence.psa import PsaClaims
+from enarx.evidence.sgx import SgxClaims
 from enarx.evidence.snp import SnpClaims
+from enarx.evidence.tdx import TdxClaims
+from enarx.evidence.tpm import TpmClaims
 
 
 def appraise(
@@ -47,15 +55,32 @@ def appraise(
     )
 
 
-def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:
+def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:  # noqa: PLR0911 - one arm a section
     """The checks of the section for this technology; a missing section accepts nothing."""
     match claims:
         case SnpClaims() if policy.snp is not None:
             return snp.appraise(claims, policy.snp, when=when)
+        case SgxClaims() if policy.sgx is not None:
+            return sgx.appraise(claims, policy.sgx, when=when)
+        case TdxClaims() if policy.tdx is not None:
+            return tdx.appraise(claims, policy.tdx, when=when)
         case NitroTpmClaims() if policy.nitrotpm is not None:
             return nitro.appraise(claims, policy.nitrotpm, when=when)
         case NitroClaims() if not isinstance(claims, NitroTpmClaims) and policy.nitro is not None:
             return nitro.appraise(claims, policy.nitro, when=when)
+        case NvidiaClaims(kind=Kind.NVIDIA_GPU) if policy.nvidia_gpu is not None:
+            return nvidia.appraise(claims, policy.nvidia_gpu, when=when)
+        case NvidiaClaims(kind=Kind.NVIDIA_SWITCH) if policy.nvidia_switch is not None:
+            return nvidia.appraise(claims, policy.nvidia_switch, when=when)
+        case CcaClaims() if policy.cca is not None:
+            return cca.appraise(claims, policy.cca, when=when)
+        case PsaClaims() if policy.psa is not None:
+            return cca.appraise_psa(claims, policy.psa, when=when)
+        case TpmClaims() if policy.tpm is not None:
+            return tpm.appraise(claims, policy.tpm, when=when)
+        case AzureClaims() if policy.azure is not None:
+            hardware = section_checks(claims.tee, policy, when=when)
+            return (*hardware, *azure.appraise(claims, policy.azure, when=when))
         case NoneClaims() if policy.none is not None:
             return none.appraise(claims, policy.none, when=when)
         case _:
