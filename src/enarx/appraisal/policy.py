@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from enarx.appraisal.azure import AzurePolicy
 from enarx.appraisal.cca import CcaPolicy, PsaPolicy
 from enarx.appraisal.expectation import UNCHECKED, Hex32Set, Unchecked
 from enarx.appraisal.nitro import NitroPolicy, NitroTpmPolicy
@@ -23,7 +24,7 @@ from enarx.appraisal.nvidia import NvidiaGpuPolicy, NvidiaSwitchPolicy
 from enarx.appraisal.sgx import SgxPolicy
 from enarx.appraisal.snp import SnpPolicy
 from enarx.appraisal.tdx import TdxPolicy
-from enarx.appraisal.tpm import AzurePolicy, TpmPolicy
+from enarx.appraisal.tpm import TpmPolicy
 from enarx.codec.digest import sha256
 from enarx.errors import Misused, Reason
 

@@ -18,7 +18,7 @@ from enarx.evidence.kind import Kind
 from enarx.evidence.memory import Memory
 
 
-def authenticate(  # noqa: PLR0911 - one arm a format
+def authenticate(  # noqa: C901, PLR0911 - one arm a format
     evidence: Evidence,
     endorsements: Endorsements,
     *,
@@ -60,6 +60,14 @@ def authenticate(  # noqa: PLR0911 - one arm a format
             from enarx.evidence import psa
 
             return psa.authenticate(psa.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.TPM:
+            from enarx.evidence import tpm
+
+            return tpm.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
+        case Kind.AZURE_SNP_VTPM | Kind.AZURE_TDX_VTPM:
+            from enarx.evidence import azure
+
+            return azure.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.NONE:
             from enarx.evidence import none
 

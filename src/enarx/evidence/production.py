@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 
 from enarx.codec.x509 import Certificate
-from enarx.evidence import amd_roots, aws_roots, intel_roots, nvidia_roots
+from enarx.evidence import amd_roots, aws_roots, google_roots, intel_roots, microsoft_roots, nvidia_roots
 from enarx.evidence.anchor import PRODUCTION, Anchors, Vendor
 
 
@@ -16,6 +16,8 @@ def production() -> Anchors:
     roots: dict[Vendor, tuple[Certificate, ...]] = {
         Vendor.AMD: amd_roots.roots(),
         Vendor.AWS: aws_roots.roots(),
+        Vendor.GOOGLE: google_roots.roots(),
+        Vendor.MICROSOFT: microsoft_roots.roots(),
         Vendor.INTEL: intel_roots.roots(),
         Vendor.NVIDIA: nvidia_roots.device_roots(),
         Vendor.NVIDIA_RIM: nvidia_roots.rim_roots(),

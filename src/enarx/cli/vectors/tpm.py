@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Captures of TPMs, of Azure's virtual TPM, and of boot logs beside TDX quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from enarx.cli.vectors import azure
+from enarx.cli.vectors.descriptor import Case, Outcome, Vector
+from enarx.cli.vectors.named_key import named_keys
+from enarx.cli.vectors.tpm_files import SIGNATURES, authority_anchors, beside
+from enarx.errors import EnarxError, Malformed, Reason
+from enarx.evidence import event_log, tdx, tpm
+from enarx.evidence.anchor import Anchors
+from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.envelope import Evidence
+from enarx.evidence.kind import Kind
+from enarx.evidence.tpm_key import parse as parse_key
+
+UNLIMITED = datetime(2026, 1, 1, tzinfo=UTC)
+"""For cases that name no time, because no certificate limits them."""
+
+
+def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production: Anchors) -> Outcome:
+    """What comes of one case of any kind that is judged here."""
+    try:
+        if vector.kind == "tdx-eventlog":
+            return _replay(vector, files)
+        anchors = _anchors(case, files, production)
+        when = case.when or UNLIMITED
+        if vector.kind == "tpm":
+            return _quote(vector, files, anchors, when)
+        return azure.outcome(vector, case, files, anchors, when)
+    except EnarxError as error:
+        return Outcome(verdict=error.family, reason=str(error))
+
+
+def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anchors:
+    anchors = production if case.anchors is None else authority_anchors(case.anchors, files[case.anchors])
+    if case.trusted_key is None:
+        return anchors
+    return Anchors(anchors.name, anchors.roots, _trusted(files[case.trusted_key.file], case.trusted_key.file))
+
+
+def _trusted(raw: bytes, name: str) -> tuple[bytes, ...]:
+    """A key in a TPM's own form, or in any form that people publish keys in."""
+    try:
+        return (parse_key(raw).spki(),)
+    except Malformed:
+        return named_keys(raw, name)
+
+
+def _quote(vector: Vector, files: Mapping[str, bytes], anchors: Anchors, when: datetime) -> Outcome:
+    found = beside(files, leave_out=vector.evidence)
+    signature = found.first(SIGNATURES)
+    if signature is None:
+        raise Malformed(Reason.MISSING, "quote: signature")
+    parts = {"signature": signature, **found.parts()}
+    quote = tpm.parse(Evidence(Kind.TPM, files[vector.evidence], parts), bank=found.bank())
+    claims = tpm.authenticate(quote, Endorsements(crls=found.crls), anchors=anchors, when=when)
+    return Outcome(verdict="authentic", debug=claims.debug(), claims=claims.facts())
+
+
+def _replay(vector: Vector, files: Mapping[str, bytes]) -> Outcome:
+    """Which of the four registers the log leads to: measurement register n+1 is RTMR n."""
+    domain = tdx.parse(files[vector.evidence]).domain
+    logs = [raw for name, raw in files.items() if name != vector.evidence]
+    if len(logs) != 1:
+        raise Malformed(Reason.MISSING, f"{len(logs)} event logs beside the quote")
+    replayed = event_log.replay(event_log.parse(logs[0]), "sha-384")
+    quoted = (domain.rtmr0, domain.rtmr1, domain.rtmr2, domain.rtmr3)
+    rtmr = {f"RTMR{n}": replayed.get(n + 1, bytes(48)) == value for n, value in enumerate(quoted)}
+    return Outcome(verdict="replay", rtmr=rtmr, debug=domain.debug())

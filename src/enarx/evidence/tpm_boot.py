@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A boot log held against quoted registers: what it explains, and where it does not.
+
+The firmware's registers (0 to 7) change only while the log is written, so there it must lead to
+the quoted value. Later ones are extended by loaders and systems that keep logs of their own; a
+difference there is a finding, and the register is not among those explained.
+"""
+
+from __future__ import annotations
+
+from enarx.errors import Reason
+from enarx.evidence.check import Trail
+from enarx.evidence.event_kinds import EV_EFI_VARIABLE_DRIVER_CONFIG
+from enarx.evidence.event_log import SHA1, Event, EventLog, misdescribed, replay
+from enarx.evidence.tpm_pcrs import Banks
+
+FIRMWARE = range(8)
+SOURCE = "TCG PC Client Platform Firmware Profile, section 10"
+SECURE_BOOT_REGISTER = 7
+_GLOBAL_VARIABLE = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")
+"""EFI_GLOBAL_VARIABLE, as the GUID lies in memory."""
+
+
+def replayed_registers(log: EventLog, pcrs: Banks, trail: Trail) -> tuple[frozenset[int], bool | None]:
+    """The registers that the log explains, and whether it says that secure boot was on.
+
+    Raises `Unauthentic` for a firmware register that the log does not lead to, and for an
+    event whose data is not what was extended; the register or the event is named.
+    """
+    bank = next((name for name in pcrs if name != SHA1 and name in log.algorithms), None)
+    if bank is None:
+        trail.note("event log", f"not compared: no bank of {', '.join(log.algorithms)} in the register values")
+        return frozenset(), None
+    _require_described(log, bank, trail)
+    found = replay(log, bank)
+    explained = frozenset(index for index, value in found.items() if pcrs[bank].get(index) == value)
+    for index in sorted(found.keys() & pcrs[bank].keys()):
+        _compare(index, found[index], pcrs[bank][index], _last(log, index), trail)
+    secure_boot = _secure_boot(log) if SECURE_BOOT_REGISTER in explained else None
+    return explained, secure_boot
+
+
+def _compare(index: int, replayed: bytes, quoted: bytes, last: Event, trail: Trail) -> None:
+    if index in FIRMWARE:
+        trail.require(
+            replayed == quoted,
+            Reason.EVENT_LOG_MISMATCH,
+            f"event log: PCR {index} up to event {last.number} ({last.name()})",
+            fact=replayed,
+            expectation=quoted,
+            source=SOURCE,
+        )
+    elif replayed != quoted:
+        trail.note(f"event log: PCR {index} was extended after event {last.number} ({last.name()})", replayed)
+
+
+def _last(log: EventLog, index: int) -> Event:
+    return next(event for event in reversed(log.events) if event.index == index and event.extends())
+
+
+def _require_described(log: EventLog, bank: str, trail: Trail) -> None:
+    wrong = misdescribed(log, bank)
+    first = f"event {wrong[0].number} ({wrong[0].name()}, PCR {wrong[0].index})" if wrong else ""
+    trail.require(
+        not wrong,
+        Reason.EVENT_LOG_MISMATCH,
+        "event log: data is what was extended",
+        fact=first,
+        source=SOURCE,
+    )
+
+
+def _secure_boot(log: EventLog) -> bool | None:
+    """The SecureBoot variable as measured into register 7 (UEFI_VARIABLE_DATA), or None."""
+    name = "SecureBoot".encode("utf-16-le")
+    for event in log.events:
+        head = _GLOBAL_VARIABLE + (len(name) // 2).to_bytes(8, "little")
+        if (
+            event.kind == EV_EFI_VARIABLE_DRIVER_CONFIG
+            and event.index == SECURE_BOOT_REGISTER
+            and event.data.startswith(head)
+            and event.data[32:].startswith(name)
+        ):
+            return event.data[32 + len(name) :] == b"\1"
+    return None
