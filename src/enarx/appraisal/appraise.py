@@ -55,7 +55,7 @@ def appraise(
     )
 
 
-def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:  # noqa: PLR0911 - one arm a section
+def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:  # noqa: C901, PLR0911, PLR0912 - one arm a section
     """The checks of the section for this technology; a missing section accepts nothing."""
     match claims:
         case SnpClaims() if policy.snp is not None:
