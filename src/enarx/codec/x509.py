@@ -32,6 +32,7 @@ E = TypeVar("E", bound=x509.ExtensionType)
 # AMD's VCEK and VLEK have serial number 0, which RFC 5280 forbids; `cryptography` accepts it
 # with this warning. When it stops, our own DER reader takes over (docs/decisions).
 warnings.filterwarnings("ignore", message=".*serial number.*", category=CryptographyDeprecationWarning)
+warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
 
 _TROUBLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, OverflowError)
 
@@ -193,9 +194,7 @@ class Certificate:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
-        # RFC 5280 4.1.1.2: the outer algorithm "MUST contain the same algorithm identifier" as the signed one.
-        same = der.inner(self.raw, 2)[1] == self._parts[1][1]
-        return same and verified(key, self._x.signature, self.tbs, oid)
+        return _plain(self.raw, self._parts[1][1]) and verified(key, self._x.signature, self.tbs, oid)
 
 
 class Crl:
@@ -257,8 +256,18 @@ class Crl:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
-        same = der.inner(self.raw, 2)[1] == self._parts[1]  # RFC 5280 5.1.1.2
-        return same and verified(key, self._x.signature, self._parts[0], oid)
+        return _plain(self.raw, self._parts[1]) and verified(key, self._x.signature, self._parts[0], oid)
+
+
+def _plain(raw: bytes, algorithm: bytes) -> bool:
+    """What no signature covers says nothing of its own, in a certificate as in a CRL.
+
+    The outer algorithm "MUST contain the same algorithm identifier" as the signed one (RFC 5280
+    4.1.1.2, 5.1.1.2), and the BIT STRING of the signature leaves no bit unused.
+    """
+    _, outer, signature = der.inner(raw, 3)
+    contents = der.Der(signature, "signature").element(der.BIT_STRING, "signature")
+    return outer == algorithm and contents[:1] == b"\0"
 
 
 def _guarded(read: Callable[[], T], what: str) -> T:

@@ -84,6 +84,7 @@ def authenticate_leaf(
     try:
         path = _path(leaf, given, roots, links)
         authenticate_links(path, roots, trail=links, name="AMD chain", source=SOURCE)
+        _require_no_strangers(given, path, roots, links)
         endorsed = _endorsed(path, links)
         revocation = read_root_crls(crls, path[1], path[2], trail=links)
     finally:
@@ -148,13 +149,21 @@ def _matches(leaf: Certificate, report: SnpReport) -> bool:
 def _path(
     leaf: Certificate, given: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
 ) -> tuple[Certificate, ...]:
-    """Leaf, intermediate, root: issuers by name; of two with one name, the one that signed."""
-    named = [c for c in (*given, *intermediates()) if c.subject == leaf.issuer]
+    """Leaf, intermediate, root: issuers by name; of two with one name, the one that signed.
+
+    Pinned intermediates stand in where none was given, never in place of a wrong one.
+    """
+    issuers = [c for c in given if c.subject != c.issuer and c.common_name() not in LEAVES]
+    named = [c for c in issuers or intermediates() if c.subject == leaf.issuer]
     if not named:
         trail.refuse(
-            Reason.ENDORSEMENT_MISSING, "ASK or ASVK certificate", fact="none was given", source=SOURCE,
-            family=Undetermined, mend="give the intermediate of this product",
-        )  # fmt: skip
+            Reason.ENDORSEMENT_MISMATCH if issuers else Reason.ENDORSEMENT_MISSING,
+            "ASK or ASVK certificate",
+            fact=issuers[0].common_name() if issuers else "none was given",
+            source=SOURCE,
+            mend="give the intermediate of this product",
+            family=Unauthentic if issuers else Undetermined,
+        )
     ask = next((c for c in named if leaf.signed_by(c.public_key)), named[0])
     return leaf, ask, _root(ask, given, roots, trail)
 
@@ -162,11 +171,34 @@ def _path(
 def _root(
     ask: Certificate, given: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
 ) -> Certificate:
-    """The ARK that the intermediate names: a pinned one, else a given one (which no one believes)."""
-    above = [c for c in (*roots, *given) if c.subject == ask.issuer]
-    if not above:
+    """The ARK that the intermediate names: a pinned one, which is among those given if any is.
+
+    A given root that nobody pinned is returned too, for the chain to say that no one believes it.
+    """
+    pinned = [c for c in roots if c.subject == ask.issuer]
+    shown = [c for c in given if c.subject == c.issuer]
+    found = [c for c in pinned if c in shown] or shown or pinned
+    if not found:
         trail.refuse(Reason.UNKNOWN_ANCHOR, "AMD chain: root", fact=ask.name, source="pinned anchors")
-    return above[0]
+    return found[0]
+
+
+def _require_no_strangers(
+    given: tuple[Certificate, ...], path: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
+) -> None:
+    """Issuers that came along without a place on the path are at least a root's: a forged one is a lie."""
+    for certificate in given:
+        if certificate in path or certificate in roots or certificate.common_name() in LEAVES:
+            continue
+        trail.require(
+            any(certificate.issuer == root.subject and certificate.signed_by(root.public_key) for root in roots),
+            Reason.CHAIN_BROKEN,
+            "certificate beside the chain",
+            fact=certificate.name,
+            expectation="signed by a pinned root",
+            source=SOURCE,
+            mend="leave it out",
+        )
 
 
 def _endorsed(path: tuple[Certificate, ...], trail: Trail) -> Endorsed:

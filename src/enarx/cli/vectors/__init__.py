@@ -20,7 +20,7 @@ from enarx.cli.vectors.verdicts import Line, judged
 
 def vectors(
     directory: Annotated[Path, typer.Argument(help="The folder; vectors are found at any depth below it.")],
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,  # noqa: FBT002
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Judge every case of every evidence vector below a folder."""
     vectors_seen = cases = mismatched = 0

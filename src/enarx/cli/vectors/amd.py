@@ -23,9 +23,9 @@ from enarx.evidence.snp import judge as judge_report
 def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production: Anchors) -> Outcome:
     """What comes of one case: a report with what lies beside it, or a certificate under its intermediate."""
     when = case.when or datetime.now(UTC)  # noqa: TID251 - a door; only refusals have no time of their own
-    beside = sorted_out(files, leave_out=(vector.evidence, case.anchors))
-    anchors = _anchors(case, files, production)
     try:
+        beside = sorted_out(files, leave_out=(vector.evidence, case.anchors))
+        anchors = _anchors(case, files, production)
         if vector.kind == "snp-certificate":
             return _certificate(files[vector.evidence], beside, anchors, when)
         return _report(files[vector.evidence], beside, anchors, when)

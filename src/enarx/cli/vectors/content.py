@@ -10,9 +10,10 @@ from collections.abc import Mapping
 import msgspec
 
 from enarx.codec.x509 import Certificate, Crl
-from enarx.errors import EnarxError
+from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import snp_table
 
+_ENDINGS = (".der", ".crt", ".cer", ".crl")
 _ARMOUR = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
@@ -32,13 +33,16 @@ def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] 
     for name, raw in files.items():
         if name in leave_out:
             continue
+        if is_table(raw):
+            table = raw
+            continue
         for der in unarmoured(raw):
             if _reads(Certificate, der):
                 certificates.append(der)
             elif _reads(Crl, der):
                 crls.append(der)
-        if is_table(raw):
-            table = raw
+            elif b"-----BEGIN" in raw or name.endswith(_ENDINGS):
+                raise Malformed(Reason.SYNTAX, f"{name}: neither a certificate nor a CRL")
     return Content(tuple(certificates), tuple(crls), table)
 
 
@@ -46,11 +50,13 @@ def unarmoured(raw: bytes) -> list[bytes]:
     """The DER in a file: of every PEM block, or the file itself."""
     blocks = _ARMOUR.findall(raw)
     if not blocks:
+        if b"-----BEGIN" in raw:
+            raise Malformed(Reason.SYNTAX, "PEM: no end")
         return [raw]
     try:
         return [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
-    except ValueError:  # not base64: nothing that we could read
-        return []
+    except ValueError as error:
+        raise Malformed(Reason.SYNTAX, f"PEM: {error}") from None
 
 
 def is_table(raw: bytes) -> bool:
