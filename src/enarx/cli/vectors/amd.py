@@ -24,7 +24,7 @@ def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production:
     """What comes of one case: a report with what lies beside it, or a certificate under its intermediate."""
     when = case.when or datetime.now(UTC)  # noqa: TID251 - a door; only refusals have no time of their own
     try:
-        beside = sorted_out(files, leave_out=(vector.evidence, case.anchors))
+        beside = sorted_out(files, leave_out=(vector.evidence, case.anchors), strict=True)
         anchors = _anchors(case, files, production)
         if vector.kind == "snp-certificate":
             return _certificate(files[vector.evidence], beside, anchors, when)

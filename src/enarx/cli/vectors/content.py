@@ -25,8 +25,11 @@ class Content(msgspec.Struct, frozen=True):
     table: bytes | None = None
 
 
-def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] = ()) -> Content:
-    """Certificates, CRLs and the table among the files, those to leave out not looked at."""
+def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] = (), strict: bool = False) -> Content:
+    """Certificates, CRLs and the table among the files, those to leave out not looked at.
+
+    Where the vendor's files hold nothing else (`strict`), one that cannot be read is `Malformed`.
+    """
     certificates: list[bytes] = []
     crls: list[bytes] = []
     table = None
@@ -36,27 +39,28 @@ def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] 
         if is_table(raw):
             table = raw
             continue
-        for der in unarmoured(raw):
+        for der in unarmoured(raw, strict=strict):
             if _reads(Certificate, der):
                 certificates.append(der)
             elif _reads(Crl, der):
                 crls.append(der)
-            elif b"-----BEGIN" in raw or name.endswith(_ENDINGS):
+            elif strict and (b"-----BEGIN" in raw or name.endswith(_ENDINGS)):
                 raise Malformed(Reason.SYNTAX, f"{name}: neither a certificate nor a CRL")
     return Content(tuple(certificates), tuple(crls), table)
 
 
-def unarmoured(raw: bytes) -> list[bytes]:
-    """The DER in a file: of every PEM block, or the file itself."""
+def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
+    """The DER in a file: of every PEM block, or the file itself; armour that cannot be read is `Malformed` or left."""
     blocks = _ARMOUR.findall(raw)
-    if not blocks:
-        if b"-----BEGIN" in raw:
-            raise Malformed(Reason.SYNTAX, "PEM: no end")
+    if not blocks and not (strict and b"-----BEGIN" in raw):
         return [raw]
     try:
-        return [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
-    except ValueError as error:
-        raise Malformed(Reason.SYNTAX, f"PEM: {error}") from None
+        found = [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
+    except ValueError:
+        found = []
+    if strict and not found:
+        raise Malformed(Reason.SYNTAX, "PEM armour")
+    return found
 
 
 def is_table(raw: bytes) -> bool:
