@@ -54,16 +54,20 @@ def authenticate_chain(
     when: datetime,
     trail: Trail,
     memory: Memory[Any] | None = None,
+    alone: bool = False,
 ) -> tuple[AmdChain, Window]:
-    """The chain for the key that `report` says it was signed with, valid and unrevoked at `when`."""
+    """The chain for the key that `report` says it was signed with, valid and unrevoked at `when`.
+
+    `alone`: the endorsements are AMD's only, and whatever stands beside the chain must be too.
+    """
     roots = anchors.of(Vendor.AMD)
-    wanted = report.signing_key, report.reported_tcb, report.chip_id
+    wanted = report.signing_key, report.reported_tcb, report.chip_id, alone
     asked = ("amd", roots, endorsements.certificates, endorsements.crls, wanted)
     chain = memory.get(asked) if memory is not None else None
     if chain is None:
         given = tuple(Certificate(raw) for raw in endorsements.certificates)
         leaf = _leaf(report, given, trail)
-        chain = authenticate_leaf(leaf, given, endorsements.crls, roots=roots, trail=trail)
+        chain = authenticate_leaf(leaf, given, endorsements.crls, roots=roots, trail=trail, alone=alone)
         if memory is not None:
             memory.keep(asked, chain)
     else:
@@ -78,13 +82,15 @@ def authenticate_leaf(
     *,
     roots: tuple[Certificate, ...],
     trail: Trail,
+    alone: bool = True,
 ) -> AmdChain:
     """The chain above one leaf: every signature, the leaf's profile, the root's CRL; no time yet."""
     links = Trail()
     try:
         path = _path(leaf, given, roots, links)
         authenticate_links(path, roots, trail=links, name="AMD chain", source=SOURCE)
-        _require_no_strangers(given, path, roots, links)
+        if alone:
+            _require_no_strangers(given, path, roots, links)
         endorsed = _endorsed(path, links)
         revocation = read_root_crls(crls, path[1], path[2], trail=links)
     finally:
@@ -153,7 +159,7 @@ def _path(
 
     Pinned intermediates stand in where none was given, never in place of a wrong one.
     """
-    issuers = [c for c in given if c.subject != c.issuer and c.common_name() not in LEAVES]
+    issuers = [c for c in given if c.common_name().startswith("SEV-") and c.common_name() not in LEAVES]
     named = [c for c in issuers or intermediates() if c.subject == leaf.issuer]
     if not named:
         trail.refuse(
@@ -176,7 +182,7 @@ def _root(
     A given root that nobody pinned is returned too, for the chain to say that no one believes it.
     """
     pinned = [c for c in roots if c.subject == ask.issuer]
-    shown = [c for c in given if c.subject == c.issuer]
+    shown = [c for c in given if c.common_name().startswith("ARK-")]
     found = [c for c in pinned if c in shown] or shown or pinned
     if not found:
         trail.refuse(Reason.UNKNOWN_ANCHOR, "AMD chain: root", fact=ask.name, source="pinned anchors")

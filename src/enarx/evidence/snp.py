@@ -109,7 +109,7 @@ def judge(
         raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind snp: part {min(unknown)!r}")
     for table, order in tables:
         endorsements = snp_table.added(endorsements, snp_table.parse(table, order))
-    return authenticate(parse(raw), endorsements, anchors=anchors, when=when, memory=memory)
+    return authenticate(parse(raw), endorsements, anchors=anchors, when=when, memory=memory, alone=True)
 
 
 _TABLES = {"certificate_table": GuidOrder.GHCB, "svsm_certificate_table": GuidOrder.SVSM}
@@ -122,11 +122,17 @@ def authenticate(
     anchors: Anchors,
     when: datetime,
     memory: Memory[Any] | None = None,
+    alone: bool = False,
 ) -> SnpClaims:
-    """Claims of a report whose signature, chain, TCB, chip and product agree."""
+    """Claims of a report whose signature, chain, TCB, chip and product agree.
+
+    `alone`: nothing but AMD's certificates belongs among the endorsements.
+    """
     trail = Trail()
     _require_signed(report, trail)
-    chain, window = authenticate_chain(report, endorsements, anchors=anchors, when=when, trail=trail, memory=memory)
+    chain, window = authenticate_chain(
+        report, endorsements, anchors=anchors, when=when, trail=trail, memory=memory, alone=alone
+    )
     _require_endorsed(report, chain.endorsed, trail)
     _require_signature(report, chain.key, trail)
     return SnpClaims(
