@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from enarx.codec.x509 import Certificate
+from enarx.codec.x509 import Certificate, Crl
 from enarx.errors import Malformed, Reason, Undetermined
 from enarx.evidence import snp, tdx
 from enarx.evidence.anchor import Anchors
@@ -33,7 +33,7 @@ from enarx.evidence.snp import SnpClaims
 from enarx.evidence.tdx import TdxClaims
 from enarx.evidence.tpm import Boot, Quote, believed, boot_facts, certificates_in
 from enarx.evidence.tpm import parse as parse_quote
-from enarx.evidence.tpm_chain import leaf_of, vouched
+from enarx.evidence.tpm_chain import VENDORS, leaf_of, vouched
 from enarx.evidence.tpm_key import spki_of
 
 PARTS = frozenset({"td_quote", "quote", "signature", "pcrs", "event_log", "ak_certificates"})
@@ -103,8 +103,10 @@ def authenticate(
 ) -> AzureClaims:
     """Claims of the machine, from the hardware report up to the quote."""
     quote = _quote(report, parts)
+    certificates = certificates_in(parts.get("ak_certificates", b""))
+    above, below = _split(endorsements, certificates, anchors)
     trail = Trail()
-    tee = _hardware(report, parts, endorsements, anchors=anchors, when=when, memory=memory)
+    tee = _hardware(report, parts, below, anchors=anchors, when=when, memory=memory)
     trail.extend(tee.checks)
     if isinstance(tee, TdxClaims):
         require_same(report.hardware, tee.domain, trail)
@@ -117,13 +119,10 @@ def authenticate(
         source=SOURCE,
     )
     boot = believed(quote, report.ak, trail=trail) if quote else None
-    certificates = certificates_in(parts.get("ak_certificates", b""))
     authority, window = HCL, tee.window
     if certificates:
         _require_same_key(report, certificates, trail)
-        found = vouched(
-            report.ak, certificates, endorsements.crls, anchors=anchors, when=when, trail=trail, memory=memory
-        )
+        found = vouched(report.ak, certificates, above, anchors=anchors, when=when, trail=trail, memory=memory)
         authority, window = found.authority, _common(window, found.window)
     return AzureClaims(
         kind=report.kind,
@@ -139,6 +138,16 @@ def authenticate(
         vm=report.vm,
         user_data=report.user_data,
     )
+
+
+def _split(
+    endorsements: Endorsements, certificates: tuple[Certificate, ...], anchors: Anchors
+) -> tuple[tuple[bytes, ...], Endorsements]:
+    """The CRLs of the attestation key's issuers, and the endorsements without them, for the hardware."""
+    issuers = {one.subject for one in certificates} | {root.subject for v in VENDORS for root in anchors.of(v)}
+    above = tuple(raw for raw in endorsements.crls if Crl(raw).issuer in issuers)
+    below = tuple(raw for raw in endorsements.crls if raw not in above)
+    return above, msgspec.structs.replace(endorsements, crls=below)
 
 
 def _quote(report: HclReport, parts: dict[str, bytes]) -> Quote | None:
