@@ -19,7 +19,9 @@ from enarx.platform.image.store import Store, default_folder, replace
 Cache = Annotated[Path | None, typer.Option(help="Folder of fetched packages.", show_default="~/.cache/enarx")]
 LockFile = Annotated[Path | None, typer.Option("--lock", help="Lock file.", show_default="requirements/image.lock")]
 
-WHEELS = frozenset({"cbor2", "cffi", "cryptography", "msgspec", "pyopenssl", "wasmtime"})
+WHEELS = frozenset(
+    "anyio cbor2 certifi cffi cryptography h11 httpcore httpx idna msgspec pyopenssl typing-extensions wasmtime".split()
+)
 """What the agent imports; the versions are those of `requirements/run.lock`."""
 
 

@@ -127,7 +127,9 @@ def _entries(etc: Path, suites: list[str]) -> str:
     for suite in suites:
         kin = [one for one in own if one["suites"].split()[0].endswith(_SECURITY) == suite.endswith(_SECURITY)]
         if not kin:
-            raise Misused(Reason.BACKEND_UNAVAILABLE, f"apt: no entry to reach {suite} through", hint="see sources.list(5)")
+            raise Misused(
+                Reason.BACKEND_UNAVAILABLE, f"apt: no entry to reach {suite} through", hint="see sources.list(5)"
+            )
         fields = ["Types: deb", f"URIs: {kin[0]['uris']}", f"Suites: {suite}", "Components: main"]
         if signed := kin[0].get("signed-by"):
             fields.append(f"Signed-By: {signed}")

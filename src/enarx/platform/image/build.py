@@ -35,11 +35,8 @@ from enarx.platform.image.toolbox_process import LOADER, Toolbox
 
 MANIFEST, BILL = "manifest.json", "sbom.cdx.json"
 KERNEL, KERNEL_ELF, INITRD, CMDLINE = "vmlinuz", "vmlinux", "initrd.lz4", "cmdline"
-FIRMWARE, VARIABLES = "OVMF_CODE.fd", "OVMF_VARS.fd"
-_FIRMWARE = {
-    FIRMWARE: "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    VARIABLES: "/usr/share/OVMF/OVMF_VARS_4M.fd",
-}
+FIRMWARE, TEE_FIRMWARE = "OVMF.fd", "OVMF.tee.fd"
+_FIRMWARE = {FIRMWARE: "/usr/share/ovmf/OVMF.fd"}
 
 Fetched = Callable[[Deb | Wheel], bytes]
 """The verified bytes of a package."""
@@ -82,7 +79,9 @@ def _tool_key(lock: Lock) -> str:
     return sha256("".join(one.sha256 for one in lock.debs if one.use in {Use.TOOL, Use.IMAGE}).encode()).hex()
 
 
-def _picked(entry: Deb, wanted: Callable[[str], bool], why: str, *, fetched: Fetched, store: Store) -> dict[str, Member]:
+def _picked(
+    entry: Deb, wanted: Callable[[str], bool], why: str, *, fetched: Fetched, store: Store
+) -> dict[str, Member]:
     def make() -> bytes:
         return deb.pack(deb.members(deb.payload(fetched(entry)), wanted))
 
@@ -125,7 +124,9 @@ def _modules(
         if path.startswith(f"{HOME}/")
     }
     for entry in lock.wheels:
-        raw = store.derived("wheel", entry.sha256, make=lambda entry=entry: msgspec.msgpack.encode(wheel.members(fetched(entry))))  # type: ignore[misc]
+        raw = store.derived(
+            "wheel", entry.sha256, make=lambda entry=entry: msgspec.msgpack.encode(wheel.members(fetched(entry)))
+        )  # type: ignore[misc]
         members = msgspec.msgpack.decode(raw, type=dict[str, bytes])
         candidates.update({path: Source(body, entry.label) for path, body in members.items()})
     candidates.update({path: Source(body, "enarx") for path, body in own.items()})
@@ -184,14 +185,20 @@ def _elf(vmlinuz: bytes, store: Store, toolbox: Toolbox) -> bytes:
 
 def _firmware(lock: Lock, fetched: Fetched, store: Store) -> dict[str, bytes]:
     wanted = set(_FIRMWARE.values())
-    members = _picked(lock.one(Use.FIRMWARE), wanted.__contains__, "firmware", fetched=fetched, store=store)
+    members = _picked(
+        lock.one(Use.FIRMWARE), wanted.__contains__, " ".join(sorted(wanted)), fetched=fetched, store=store
+    )
     if missing := wanted - members.keys():
         raise Malformed(Reason.MISSING, f"firmware package: {min(missing)}")
     return {name: members[path].body for name, path in _FIRMWARE.items()}
 
 
 def _entries(
-    modules: Mapping[str, Module], system: Mapping[str, tuple[Member, str]], ko: Mapping[str, bytes], *, kernel_label: str
+    modules: Mapping[str, Module],
+    system: Mapping[str, tuple[Member, str]],
+    ko: Mapping[str, bytes],
+    *,
+    kernel_label: str,
 ) -> tuple[dict[str, cpio.Entry], dict[str, str]]:
     entries: dict[str, cpio.Entry] = dict(DEVICES)
     entries |= {folder: cpio.Entry(directory=True) for folder in FOLDERS}

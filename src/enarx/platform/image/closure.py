@@ -30,7 +30,9 @@ Compile = Callable[[str, bytes], bytes]
 """Path and source to imports as JSON, a NUL, and bytecode (`toolbox.compiled`)."""
 
 
-def closure(roots: Iterable[str], stop: Collection[str], files: Mapping[str, Source], compile_: Compile) -> dict[str, Module]:
+def closure(
+    roots: Iterable[str], stop: Collection[str], files: Mapping[str, Source], compile_: Compile
+) -> dict[str, Module]:
     """The modules by name. `files` are the candidates by relative path, as below one `sys.path` entry."""
     found: dict[str, Module] = {}
     missing: set[str] = set()

@@ -17,7 +17,7 @@ INIT = "enarx.platform.vm.init"
 ROOTS = (
     INIT,
     "enarx.keep.__main__",
-    "enarx.runtime.guest.__main__",
+    "enarx.runtime.guest.main",
     # the interpreter's own start, and `python -m`
     "encodings.aliases",
     "encodings.utf_8",

@@ -35,7 +35,9 @@ def needed(raw: bytes) -> tuple[str, ...]:
                     names.append(value)
                 elif tag == _DT_STRTAB:
                     strings = value
-        table = next((at + strings - virtual for at, virtual, length in loads if virtual <= strings < virtual + length), 0)
+        table = next(
+            (at + strings - virtual for at, virtual, length in loads if virtual <= strings < virtual + length), 0
+        )
         return tuple(raw[table + name : raw.index(b"\0", table + name)].decode("ascii") for name in names)
     except (struct.error, ValueError) as error:
         raise Malformed(Reason.TRUNCATED, f"ELF: {error}") from None

@@ -103,9 +103,7 @@ def read(folder: Path, names: Iterable[str]) -> tuple[manifests.Manifest, Mappin
         manifest = manifests.parse((folder / MANIFEST).read_bytes())
         parts = {name: (folder / name).read_bytes() for name in names}
     except OSError as error:
-        raise Misused(
-            Reason.FILE_UNREADABLE, f"image {folder}: {error.strerror}", hint="enarx image build"
-        ) from None
+        raise Misused(Reason.FILE_UNREADABLE, f"image {folder}: {error.strerror}", hint="enarx image build") from None
     for name, body in parts.items():
         if name not in manifest.parts or manifests.describe(body) != manifest.parts[name]:
             raise Malformed(Reason.DIGEST_MISMATCH, f"image: {name} is not what its manifest says")

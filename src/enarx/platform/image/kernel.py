@@ -17,7 +17,11 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 def payload(bzimage: bytes) -> tuple[bytes, int]:
     """The zstd frame with the kernel's ELF file inside a bzImage, and the size of that file."""
-    if len(bzimage) < 0x260 or bzimage[0x202:0x206] != _MAGIC or bzimage[0x1FE:0x200] != _BOOT_FLAG.to_bytes(2, "little"):
+    if (
+        len(bzimage) < 0x260
+        or bzimage[0x202:0x206] != _MAGIC
+        or bzimage[0x1FE:0x200] != _BOOT_FLAG.to_bytes(2, "little")
+    ):
         raise Malformed(Reason.UNKNOWN_KIND, "kernel: not a bzImage")
     sectors = bzimage[0x1F1] or 4
     offset, length = struct.unpack_from("<II", bzimage, 0x248)

@@ -63,9 +63,7 @@ def describe(body: bytes) -> Part:
 def bill_of_materials(manifest: Manifest, lock: Lock, *, enarx: str) -> bytes:
     """The manifest as CycloneDX 1.6 JSON: a component for each package, with its files inside."""
     used = {file.origin for file in manifest.files} | set(manifest.packages)
-    components = [
-        _component(entry, manifest) for entry in (*lock.debs, *lock.wheels) if entry.label in used
-    ]
+    components = [_component(entry, manifest) for entry in (*lock.debs, *lock.wheels) if entry.label in used]
     components.append(_library("enarx", enarx, f"pkg:pypi/enarx@{enarx}", "", _files("enarx", manifest)))
     table = {
         "bomFormat": "CycloneDX",

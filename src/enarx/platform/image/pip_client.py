@@ -37,7 +37,18 @@ def _download(rows: list[str], into: Path) -> None:
         listed.write_text("\n".join(rows) + "\n", encoding="utf-8")
         command = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps"]
         command += ["--only-binary=:all:", "--implementation", "cp", "--python-version", PYTHON]
-        command += ["--abi", "cp311", "--abi", "abi3", "--abi", "none", "--dest", str(into), "--requirement", str(listed)]
+        command += [
+            "--abi",
+            "cp311",
+            "--abi",
+            "abi3",
+            "--abi",
+            "none",
+            "--dest",
+            str(into),
+            "--requirement",
+            str(listed),
+        ]
         for platform in _PLATFORMS:
             command += ["--platform", platform]
         try:

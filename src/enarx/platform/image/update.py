@@ -27,9 +27,7 @@ def moved(lock: Lock, store: Store, *, wheels: Mapping[str, str]) -> Lock:
 def _moved(entry: Deb, apt: Apt) -> Deb:
     name = apt.kernel(KERNEL_META, entry.suite) if entry.use is Use.KERNEL else entry.name
     offer = apt.offer(name, entry.suite)
-    return Deb(
-        name=name, version=offer.version, suite=entry.suite, use=entry.use, sha256=offer.sha256, size=offer.size
-    )
+    return Deb(name=name, version=offer.version, suite=entry.suite, use=entry.use, sha256=offer.sha256, size=offer.size)
 
 
 def _wheels(pins: Mapping[str, str]) -> tuple[Wheel, ...]:

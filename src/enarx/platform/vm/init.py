@@ -15,10 +15,9 @@ import threading
 from typing import NoReturn
 
 from enarx.platform.control import frame
-from enarx.platform.vm import agent, system
+from enarx.platform.vm import agent, ports, system
 from enarx.platform.vm.inside import Inside
 
-CONTROL_PORT, STREAMS_PORT = "enarx.control", "enarx.streams"
 MODULES = {"sev_guest": "/sys/bus/platform/devices/sev-guest", "tdx_guest": "/sys/bus/acpi/devices/INTC1234:00"}
 _NEEDED_FIRST = ("configfs", "tsm")
 DIED_BY_SIGNAL = 128
@@ -27,13 +26,15 @@ DIED_BY_SIGNAL = 128
 def main() -> NoReturn:
     """Boot, run the agent, power off."""
     prepare()
-    control = _open_port(CONTROL_PORT)
+    control = _open_port(ports.CONTROL)
     code = 70
     try:
         code = live(control)
     finally:
         with contextlib.suppress(OSError):
-            _write_all(control, frame({"event": "vm-ended", "code": code}))
+            # A launcher that is gone or does not read must not keep the machine from ending.
+            os.set_blocking(control, False)
+            os.write(control, frame({"event": "vm-ended", "code": code}))
         system.power_off()
         os._exit(code)
 
@@ -55,7 +56,7 @@ def prepare() -> None:
 def live(control: int) -> int:
     """Run the agent between its two ports; returns how it ended, as a shell would say it."""
     ours, theirs = socket.socketpair()
-    inside = Inside(_open_port(STREAMS_PORT))
+    inside = Inside(_open_port(ports.STREAMS))
     child = os.fork()
     if child == 0:
         ours.close()

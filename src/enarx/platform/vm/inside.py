@@ -18,6 +18,8 @@ from enarx.errors import Malformed, Reason
 from enarx.platform.vm.relay import Relay
 
 ADDRESS = "\0enarx.network"
+STDIO = ("stdin", "stdout", "stderr")
+"""Streams that are asked for at once; the launcher refuses those that the launch does not give."""
 MAX_REQUEST = 1024
 _REQUEST = re.compile(rb"CONNECT ([\x21-\x7e]{1,261}:[0-9]{1,5}) HTTP/1\.1\r\n(?:[^\r\n]*\r\n)*\r\n")
 _PATIENCE = 30.0
@@ -32,14 +34,23 @@ class Inside:
         self._listener.bind(ADDRESS)
         self._listener.listen(64)
         self._relay: Relay | None = None
+        self._pairs = {name: socket.socketpair() for name in STDIO}
 
     def arguments(self) -> list[str]:
-        """What the agent is told on its command line."""
-        return []
+        """What the agent is told on its command line. Called in the agent's process."""
+        words: list[str] = []
+        for name, (ours, theirs) in self._pairs.items():
+            ours.close()
+            theirs.set_inheritable(True)
+            words += [f"--{name}", str(theirs.detach())]
+        return words
 
     def start(self) -> None:
         """Carry connections from now on."""
         self._relay = Relay(self._link, keep_side=True, connect=arrive)
+        for name, (ours, theirs) in self._pairs.items():
+            theirs.close()
+            self._relay.carry(name, ours)
         threading.Thread(target=self._relay.run, name="streams", daemon=True).start()
         threading.Thread(target=self._accept, name="network", daemon=True).start()
 

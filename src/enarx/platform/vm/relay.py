@@ -64,8 +64,9 @@ class Relay:
         self._order(lambda: self._begin(label, sock, on_accept))
 
     def listen(self, listener: socket.socket, label: str) -> None:
-        """Carry every connection that a listening socket accepts."""
+        """Carry every connection to this bound socket, from now on."""
         listener.setblocking(False)
+        listener.listen(64)
         self._order(lambda: self._watch_listener(listener, label))
 
     def close(self) -> None:

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Keep on the `tcg`, `kvm`, `snp` and `tdx` backends: the agent as the only program of a machine.
+
+The launcher is host software and decides nothing: it starts the machine, hands over the launch
+document, carries connections and passes on what the agent reports. It survives whatever the
+machine sends: frames are bounded and parsed strictly, and a rule broken ends the Keep by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from enarx.errors import EnarxError, Misused, Reason, Undetermined
+from enarx.platform.control import CHUNK, Deframer, frame
+from enarx.platform.vm.machine_process import Choice, Machine
+from enarx.platform.vm.relay import Relay
+
+ATTEST_PORT = 4433
+"""Where the agent listens inside for relying parties."""
+STOP_PATIENCE = 5.0
+BOOT_PATIENCE = 120.0
+"""Seconds until the agent's first frame; emulation with firmware takes eight."""
+_STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
+
+
+class VmKeep:
+    """One machine with its agent. Use as a context manager: leaving it ends the machine."""
+
+    def __init__(
+        self,
+        launch_document: bytes,
+        *,
+        image: Path,
+        choice: Choice,
+        nodes: Mapping[str, bytes] | None = None,
+        stdio: Mapping[str, int] | None = None,
+        attest: str = "",
+        cas: bytes = b"",
+        publish: Mapping[str, int] | None = None,
+        reach: Callable[[str, int], bool] = lambda _host, _port: False,
+        groups: tuple[str, ...] = (),
+    ) -> None:
+        """Start a machine.
+
+        nodes    the package's nodes by path, for a launch without a registry
+        stdio    "stdin", "stdout", "stderr" -> the host's descriptor, as the launch says
+        attest   "HOST:PORT" where relying parties may ask; port 0 chooses a free one, "" for nobody
+        cas      certificates of authorities, PEM, that the launch document names by digest
+        publish  "HOST:PORT" of the host -> port inside, opened when the agent says that it is ready
+        reach    which hosts and ports the launcher connects the Keep to
+        """
+        self._nodes = dict(nodes or {})
+        self._stdio = dict(stdio or {})
+        self._reach = reach
+        self._publish = dict(publish or {})
+        self._listeners: dict[str, socket.socket] = {}
+        try:
+            for address in (*([attest] if attest else []), *self._publish):
+                self._listeners[address] = _listen(address)
+            self.machine = Machine(image, choice, groups=groups)
+        except BaseException:
+            self._close_listeners()
+            raise
+        self.attest = _name(self._listeners[attest]) if attest else ""
+        self._attest_listener = self._listeners.get(attest)
+        self._relay = Relay(os.dup(self.machine.streams.fileno()), keep_side=False, connect=self._connect)
+        self._carrier = threading.Thread(target=self._relay.run, name="streams", daemon=True)
+        self._carrier.start()
+        self._sending = threading.Lock()
+        self.code: int | None = None
+        """The agent's exit code, once process 1 has reported it."""
+        inside = f"127.0.0.1:{ATTEST_PORT}"
+        with contextlib.suppress(Undetermined):
+            # A machine that has already ended is reported by `events`, with its reason.
+            self._send({"op": "open", "launch": launch_document, "attest": inside, "cas": cas})
+
+    @property
+    def pid(self) -> int:
+        """The process that stands for this Keep on the host."""
+        return self.machine.pid
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """What the agent reports, until the machine ends. Requests for nodes are served on the way.
+
+        Raises `KEEP_DIED` when the machine ends without having said why, `Malformed` for a
+        machine that breaks the rules of the stream; the machine has been ended then.
+        """
+        deframer = Deframer()
+        self.machine.control.settimeout(BOOT_PATIENCE)
+        try:
+            while received := self._receive():
+                self.machine.control.settimeout(None)
+                for message in deframer.feed(received):
+                    if (reported := self._take(message)) is not None:
+                        yield reported
+        except EnarxError:
+            self.machine.stop()
+            raise
+        if self.code is None:
+            code = self.machine.stop()
+            raise Undetermined(Reason.KEEP_DIED, f"machine ended with {code}: {self.machine.last_words()}".rstrip(": "))
+
+    def wait(self) -> int:
+        """The agent's exit code; call it after `events` has ended."""
+        return 70 if self.code is None else self.code
+
+    def ask_to_stop(self) -> None:
+        """Ask the agent to end its guest and itself."""
+        with contextlib.suppress(Undetermined):
+            self._send({"op": "stop"})
+
+    def stop(self) -> None:
+        """End the Keep: asked first, then by force. Safe to call twice."""
+        if self.machine.poll() is None and self.code is None:
+            self.ask_to_stop()
+            with contextlib.suppress(Undetermined):
+                self.machine.wait(STOP_PATIENCE)
+        self.machine.stop()
+        self._relay.close()
+        self._carrier.join(1.0)
+        self._close_listeners()
+        self.machine.control.close()
+        self.machine.streams.close()
+
+    def __enter__(self) -> VmKeep:  # noqa: PYI034 - `typing.Self` says less here
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def open_ports(self) -> None:
+        """Accept connections for the Keep from now on: it has said that it is ready."""
+        if self._attest_listener is not None:
+            self._relay.listen(self._attest_listener, f"port {ATTEST_PORT}")
+        for address, port in self._publish.items():
+            self._relay.listen(self._listeners[address], f"port {port}")
+        self._attest_listener, self._publish = None, {}
+
+    def _take(self, message: dict[str, Any]) -> dict[str, Any] | None:
+        match message.get("event"):
+            case "want":
+                self._serve_node(str(message.get("path", "")))
+                return None
+            case "vm-ended":
+                code = message.get("code")
+                self.code = code if isinstance(code, int) and 0 <= code <= 255 else 70
+                return None
+            case "ready" | "listening":
+                self.open_ports()
+                return {**message, **({"attest": self.attest} if "attest" in message else {})}
+            case _:
+                return message
+
+    def _receive(self) -> bytes:
+        try:
+            return self.machine.control.recv(1 << 16)
+        except TimeoutError:
+            raise Undetermined(
+                Reason.TIMED_OUT, f"the agent says nothing: {self.machine.last_words()}".rstrip(": ")
+            ) from None
+        except OSError:
+            return b""
+
+    def _send(self, message: dict[str, Any]) -> None:
+        try:
+            with self._sending:
+                self.machine.control.sendall(frame(message))
+        except OSError:
+            raise Undetermined(Reason.KEEP_DIED, "the Keep's machine is gone") from None
+
+    def _serve_node(self, path: str) -> None:
+        data = self._nodes.get(path)
+        if data is None:
+            self._send({"op": "node", "path": path, "missing": True})
+            return
+        for start in range(0, max(len(data), 1), CHUNK):
+            part = data[start : start + CHUNK]
+            self._send({"op": "node", "path": path, "data": part, "more": start + CHUNK < len(data)})
+
+    def _connect(self, label: str) -> socket.socket:
+        """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `tcp HOST:PORT`."""
+        word, _, rest = label.partition(" ")
+        if word in self._stdio and not rest:
+            return _joined(self._stdio.pop(word), outward=word != "stdin")
+        host, _, port = rest.rpartition(":")
+        host = host.strip("[]")
+        if word != "tcp" or not host or not port.isdigit() or not self._reach(host, int(port)):
+            raise Misused(Reason.NOT_GRANTED, f"stream {label[:80]!r}")
+        return socket.create_connection((host, int(port)), timeout=30)
+
+    def _close_listeners(self) -> None:
+        for listener in self._listeners.values():
+            listener.close()
+
+
+def _listen(address: str) -> socket.socket:
+    host, _, port = address.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host.strip("[]"), int(port)))
+        # Not listening yet: until the Keep is ready a connection is refused, never accepted and forgotten.
+    except OSError as error:
+        listener.close()
+        raise Misused(Reason.PORT_IN_USE, f"{address}: {error.strerror}") from None
+    return listener
+
+
+def _name(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _joined(descriptor: int, *, outward: bool) -> socket.socket:
+    """A socket whose bytes come from, or go to, a descriptor of the host, which need not be a socket."""
+    mine, theirs = socket.socketpair()
+
+    def pump() -> None:
+        with mine, contextlib.suppress(OSError):
+            if outward:
+                while received := mine.recv(65536):
+                    view = memoryview(received)
+                    while view:
+                        view = view[os.write(descriptor, view) :]
+            else:
+                while received := os.read(descriptor, 65536):
+                    mine.sendall(received)
+                mine.shutdown(socket.SHUT_WR)
+                mine.recv(1)
+
+    threading.Thread(target=pump, name="standard streams", daemon=True).start()
+    return theirs
