@@ -17,9 +17,8 @@ from enarx.delivery.service import AttestationService, server_context
 from enarx.errors import Faulty, Misused, Reason, Unacceptable
 from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
-from enarx.evidence.endorsement import Endorsements
-from enarx.identity import client as steward
-from enarx.identity.request import csr
+from enarx.identity import request
+from enarx.identity.client import StewardClient
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
@@ -57,8 +56,6 @@ class Agent:
             Act.WAIT: self._wait,
         }
         self._attestation: AttestationService | None = None
-        self._evidence = b""
-        self._endorsements = Endorsements()
 
     def perform(self, act: Act) -> None:
         """Do one act; raises what kept it from being done."""
@@ -79,8 +76,8 @@ class Agent:
     def _ask_nonce(self) -> None:
         if self.launch.steward is None or self.launch.steward_ca is None:
             raise Misused(Reason.MISSING, "launch document: steward", hint="a Keep without a Steward has no identity")
-        self._steward = steward.Steward(self.launch.steward, ca=self._opening.cas, ca_spki=self.launch.steward_ca)
-        self._nonce = self._steward.nonce(Purpose.ISSUE, self.launch.digest())
+        self._steward = StewardClient(self.launch.steward, ca_pins=[self.launch.steward_ca])
+        self._nonce = self._steward.nonce(self.launch.digest())
 
     def _binding(self, purpose: Purpose, nonce: bytes, exporter: bytes | None = None) -> Binding:
         return Binding(
@@ -92,19 +89,21 @@ class Agent:
         )
 
     def _make_evidence(self) -> None:
-        evidence, self._endorsements = self._device.evidence(self._binding(Purpose.ISSUE, self._nonce))
-        self._evidence = cmw.encode((evidence,))
+        self._evidence = self._device.evidence(self._binding(Purpose.ISSUE, self._nonce))
 
     def _ask_identity(self) -> None:
-        issued = self._steward.attest(
-            csr(self._key),
-            evidence=self._evidence,
-            endorsements=self._endorsements,
-            nonce=self._nonce,
-            launch=self._opening.launch,
-        )
-        self._identity = Identity(self._private(), issued.chain_pem, self._opening.cas)
-        self._link.report("identified", chain=issued.chain_pem, ear=issued.ear)
+        evidence, endorsements = self._evidence
+        with self._steward as steward:
+            issued = steward.attest(
+                request=request.make(self._key),
+                evidence=(evidence,),
+                endorsements=endorsements,
+                nonce=self._nonce,
+                launch=self.launch,
+            )
+        chain_pem = "".join(one.pem() for one in issued.chain).encode()
+        self._identity = Identity(self._private(), chain_pem, self._opening.cas)
+        self._link.report("identified", chain=chain_pem, ear=issued.ear)
 
     def _private(self) -> bytes:
         return self._key.private_bytes(
