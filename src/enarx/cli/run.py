@@ -124,7 +124,9 @@ def _run(command: Command, guest: GuestProcess) -> int:
     if error := ending.error():
         raise error
     if ending.code > MOST_EXIT:
-        raise Unacceptable(Reason.UNKNOWN_VALUE, f"the guest exited with {ending.code}, at most {MOST_EXIT} is portable")
+        raise Unacceptable(
+            Reason.UNKNOWN_VALUE, f"the guest exited with {ending.code}, at most {MOST_EXIT} is portable"
+        )
     return ending.code
 
 

@@ -106,8 +106,10 @@ class Bridge:
                 return slow(env, caller, raw, words)
             try:
                 at(result, 4)
-                start, length = PAIR.unpack_from(memory.view, at(vectors, 8))
-                buffer = memory.view[at(start, length) : start + length]
+                at(vectors, 8)
+                start, length = PAIR.unpack_from(memory.view, vectors)
+                at(start, length)
+                buffer = memory.view[start : start + length]
                 descriptor = opened[fd]
                 if not descriptor.rights & right:
                     raise WasiError(BADF)

@@ -109,10 +109,14 @@ class Descriptor:
 
 
 class Table:
-    """Descriptors by number; a new one gets the lowest free number, as POSIX has it."""
+    """Descriptors by number; a new one gets the lowest free number, as POSIX has it.
+
+    generation  counts the changes, for who keeps something that depends on what is open
+    """
 
     def __init__(self, most: int) -> None:
         self.open: dict[int, Descriptor] = {}
+        self.generation = 0
         self._most = most
 
     def add(self, descriptor: Descriptor) -> int:
@@ -122,6 +126,7 @@ class Table:
             raise WasiError(MFILE)
         number = next(n for n in range(len(self.open) + 1) if n not in self.open)
         self.open[number] = descriptor
+        self.generation += 1
         return number
 
     def get(self, number: int, needed: int = 0) -> Descriptor:
@@ -144,6 +149,7 @@ class Table:
         """Close one."""
         descriptor = self.get(number)
         del self.open[number]
+        self.generation += 1
         descriptor.close()
 
     def renumber(self, number: int, target: int) -> None:
@@ -154,4 +160,5 @@ class Table:
             return
         del self.open[number]
         self.open[target] = descriptor
+        self.generation += 1
         replaced.close()

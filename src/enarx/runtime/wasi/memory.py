@@ -47,7 +47,10 @@ class GuestMemory:
         self.view = memoryview(array).cast("B")
 
     def at(self, pointer: int, length: int) -> int:
-        """`pointer`, if `length` bytes of the guest's memory begin there; else errno FAULT."""
+        """`pointer`, if `length` bytes of the guest's memory begin there; else errno FAULT.
+
+        Look at `view` after this, never before: memory that has grown gets a new one.
+        """
         if pointer + length > self.size:
             self._look()
             if pointer + length > self.size:
@@ -72,11 +75,13 @@ class GuestMemory:
 
     def put_word(self, pointer: int, value: int) -> None:
         """Store a u32."""
-        WORD.pack_into(self.view, self.at(pointer, 4), value & 0xFFFFFFFF)
+        place = self.at(pointer, 4)
+        WORD.pack_into(self.view, place, value & 0xFFFFFFFF)
 
     def put_long(self, pointer: int, value: int) -> None:
         """Store a u64."""
-        LONG.pack_into(self.view, self.at(pointer, 8), value & 0xFFFFFFFFFFFFFFFF)
+        place = self.at(pointer, 8)
+        LONG.pack_into(self.view, place, value & 0xFFFFFFFFFFFFFFFF)
 
     def put(self, pointer: int, raw: bytes) -> None:
         """Store bytes."""

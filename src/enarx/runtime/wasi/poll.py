@@ -36,12 +36,41 @@ class Subscription(NamedTuple):
     flags: int
 
 
+class Plan:
+    """One list of subscriptions, prepared: servers ask for the same list again and again."""
+
+    def __init__(self, wanted: list[Subscription], table: Table) -> None:
+        self.generation = table.generation
+        self.wanted = wanted
+        self.clocks = [subscription for subscription in wanted if subscription.tag == CLOCK]
+        self.poll = select.poll()
+        self.members: dict[int, list[tuple[Subscription, Descriptor]]] = {}
+        self.always: list[tuple[Subscription, Descriptor | None]] = []
+        masks: dict[int, int] = {}
+        for subscription in wanted:
+            if subscription.tag == CLOCK:
+                continue
+            if subscription.tag > WRITE:
+                raise WasiError(INVAL)
+            descriptor = table.open.get(subscription.place)
+            host = None if descriptor is None else descriptor.fileno()
+            if host is None or descriptor is None:
+                self.always.append((subscription, descriptor))
+                continue
+            masks[host] = masks.get(host, 0) | (select.POLLIN if subscription.tag == READ else select.POLLOUT)
+            self.members.setdefault(host, []).append((subscription, descriptor))
+        for host, mask in masks.items():
+            self.poll.register(host, mask)
+
+
 class Poll:
     """The one waiting function of preview 1."""
 
     def __init__(self, memory: GuestMemory, table: Table) -> None:
         self._memory = memory
         self._table = table
+        self._raw = b""
+        self._plan = Plan([], table)
 
     def poll_oneoff(self, subscriptions: int, events: int, count: int, result: int) -> int:
         if not 0 < count <= MAX_SUBSCRIPTIONS:
@@ -50,52 +79,36 @@ class Poll:
         raw = memory.text(subscriptions, SUBSCRIPTION.size * count)
         memory.at(events, EVENT.size * count)
         memory.at(result, 4)
-        wanted = [Subscription(*fields) for fields in SUBSCRIPTION.iter_unpack(raw)]
-        found = self._wait(wanted)
+        if raw != self._raw or self._plan.generation != self._table.generation:
+            wanted = [Subscription(*fields) for fields in SUBSCRIPTION.iter_unpack(raw)]
+            self._plan, self._raw = Plan(wanted, self._table), raw
+        found = self._wait(self._plan)
         memory.put(events, b"".join(found))
         memory.put_word(result, len(found))
         return 0
 
-    def _wait(self, wanted: list[Subscription]) -> list[bytes]:
+    def _wait(self, plan: Plan) -> list[bytes]:
         """Every event that is there when the first one is."""
-        started = time.monotonic_ns()
-        due, events = _deadlines(wanted, started)
-        waiting, ready = self._watch(wanted)
-        events += ready
-        poll = select.poll()
-        for host, (mask, _) in waiting.items():
-            poll.register(host, mask)
+        if not plan.clocks and not plan.always:
+            events: list[bytes] = []
+            while not events:
+                for host, mask in plan.poll.poll():
+                    events += _answered(plan.members[host], mask)
+            return events
+        return self._wait_timed(plan)
+
+    def _wait_timed(self, plan: Plan) -> list[bytes]:
+        due, events = _deadlines(plan.clocks, time.monotonic_ns())
+        events += [_event(s, s.tag, error=BADF) for s, d in plan.always if d is None]
+        events += [_event(s, s.tag, count=d.ready_bytes()) for s, d in plan.always if d is not None]
         earliest = min((moment for moment, _ in due), default=None)
         while True:
-            answers = poll.poll(0 if events else _milliseconds(earliest))
-            for host, mask in answers:
-                events += _answered(waiting[host][1], mask)
+            for host, mask in plan.poll.poll(0 if events else _milliseconds(earliest)):
+                events += _answered(plan.members[host], mask)
             now = time.monotonic_ns()
             events += [_event(s, CLOCK) for moment, s in due if moment <= now]
             if events:
                 return events
-
-    def _watch(
-        self, wanted: list[Subscription]
-    ) -> tuple[dict[int, tuple[int, list[tuple[Subscription, Descriptor]]]], list[bytes]]:
-        """What to ask the kernel for, by its descriptor, and what needs no asking."""
-        waiting: dict[int, tuple[int, list[tuple[Subscription, Descriptor]]]] = {}
-        ready: list[bytes] = []
-        for subscription in wanted:
-            if subscription.tag not in (READ, WRITE):
-                continue
-            descriptor = self._table.open.get(subscription.place)
-            if descriptor is None:
-                ready.append(_event(subscription, subscription.tag, error=BADF))
-                continue
-            host = descriptor.fileno()
-            if host is None:
-                ready.append(_event(subscription, subscription.tag, count=descriptor.ready_bytes()))
-                continue
-            mask, members = waiting.get(host, (0, []))
-            mask |= select.POLLIN if subscription.tag == READ else select.POLLOUT
-            waiting[host] = (mask, [*members, (subscription, descriptor)])
-        return waiting, ready
 
 
 def _deadlines(wanted: list[Subscription], started: int) -> tuple[list[tuple[int, Subscription]], list[bytes]]:
@@ -103,10 +116,6 @@ def _deadlines(wanted: list[Subscription], started: int) -> tuple[list[tuple[int
     due: list[tuple[int, Subscription]] = []
     refused: list[bytes] = []
     for subscription in wanted:
-        if subscription.tag > WRITE:
-            raise WasiError(INVAL)
-        if subscription.tag != CLOCK:
-            continue
         if subscription.place not in (REALTIME, MONOTONIC):
             error = NOTSUP if subscription.place in (2, 3) else INVAL
             refused.append(_event(subscription, CLOCK, error=error))

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import _socket
 import array
+import fcntl
 import os
+import termios
 
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Descriptor, Stat
@@ -79,7 +81,9 @@ class Connection(_Socket):
         self._socket.shutdown(HOW[how])
 
     def ready_bytes(self) -> int:
-        return len(self._socket.recv(65536, _socket.MSG_PEEK | _socket.MSG_DONTWAIT))
+        count = array.array("i", [0])
+        fcntl.ioctl(self._host, termios.FIONREAD, count)
+        return count[0]
 
     def close(self) -> None:
         self._socket.close()

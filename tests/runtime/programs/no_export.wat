@@ -1,0 +1,2 @@
+;; Nothing to start with.
+(module (func (export "other")))
