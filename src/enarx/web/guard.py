@@ -25,7 +25,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+"""An ASGI application; frameworks type the three (scope, receive, send) each in their own way."""
 Ready = Callable[[], Awaitable[None]]
 """Returns when the service can do its work; raises `Undetermined` when it cannot."""
 

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`enarx steward serve`: the attesting certificate authority, as a service of its own."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enarx.errors import Misused, Reason
+
+
+def serve(
+    crt: Annotated[
+        Path, typer.Option("--crt", "-c", envvar="STEWARD_CRT", help="PEM of the CA's certificate and its issuers.")
+    ],
+    key: Annotated[Path, typer.Option("--key", "-k", envvar="STEWARD_KEY", help="PEM of the CA's key, PKCS#8.")],
+    policy: Annotated[
+        list[Path], typer.Option("--policy", "--config", help="A policy file; several are chosen from by name.")
+    ],
+    trust_domain: Annotated[str, typer.Option(help="SPIFFE trust domain of the identities.")],
+    addr: Annotated[str, typer.Option("--addr", "-a", envvar="ROCKET_ADDRESS", help="Address to listen on.")] = "::",
+    port: Annotated[int, typer.Option("--port", "-p", envvar="ROCKET_PORT", help="Port; 0 takes a free one.")] = 3000,
+    database: Annotated[
+        str, typer.Option(help="sqlite:///FILE or postgresql+psycopg://…; by default SQLite, gone when this ends.")
+    ] = "",
+    anchors: Annotated[Path | None, typer.Option(help="Folder of roots to believe instead of the vendors'.")] = None,
+    unsafe_anchors: Annotated[bool, typer.Option("--unsafe-anchors", help="Say that this is wanted.")] = False,
+    san: Annotated[
+        list[str] | None, typer.Option(envvar="STEWARD_SAN", help="A DNS name that certificates have.")
+    ] = None,
+    lifetime: Annotated[float, typer.Option(help="Hours that a certificate lives, at most.")] = 24.0,
+    host: Annotated[list[str] | None, typer.Option(help="A name or address by which clients reach this.")] = None,
+    tls_crt: Annotated[Path | None, typer.Option(help="PEM of another TLS certificate than the CA's own.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM of its key.")] = None,
+    insecure_plain_http: Annotated[bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")] = False,
+    key_passphrase_file: Annotated[Path | None, typer.Option(help="File with the passphrase of --key.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 1,
+    rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
+) -> int:
+    """Serve until a signal; print `steward: listening on URL` when requests are answered."""
+    from enarx.cli.anchors import anchors as chosen_anchors
+    from enarx.identity.main import Settings, TlsChoice, run
+
+    if (tls_crt is None) != (tls_key is None):
+        raise Misused(Reason.USAGE, "--tls-crt and --tls-key go together")
+    settings = Settings(
+        certificate=crt,
+        key=key,
+        passphrase=key_passphrase_file,
+        policies=tuple(policy),
+        trust_domain=trust_domain,
+        database=database,
+        dns=tuple(san or ()),
+        lifetime=timedelta(hours=lifetime),
+        host=addr,
+        port=port,
+        names=tuple(host or ()),
+        tls=TlsChoice(certificate=tls_crt, key=tls_key, plain=insecure_plain_http),
+        workers=workers,
+        rate=rate,
+    )
+    return run(settings, chosen_anchors(anchors, unsafe=unsafe_anchors))

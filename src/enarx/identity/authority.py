@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A certificate authority and what it issues. Pure: time, serial number and key are arguments.
+
+A CA whose subject has one of the words `simulated`, `none`, `legacy` issues only identities of
+that kind, and one without them issues only identities that real hardware vouched for.
+"""
+
+from __future__ import annotations
+
+import functools
+from datetime import datetime, timedelta
+
+import msgspec
+
+from enarx.appraisal.result import Accepted, Appraisal
+from enarx.codec.digest import sha256
+from enarx.codec.x509 import Certificate
+from enarx.errors import Malformed, Misused, Reason, Unacceptable, Undetermined
+from enarx.evidence.anchor import PRODUCTION
+from enarx.evidence.kind import Kind
+from enarx.identity import profile
+from enarx.identity.request import Request
+from enarx.identity.signer import Signer
+from enarx.workload.launch import Launch
+from enarx.workload.spiffe import SpiffeId
+
+WORDS = ("simulated", "none", "legacy")
+BACKDATED = timedelta(seconds=60)
+"""Clocks of relying parties may be this far behind ours."""
+SHORTEST = timedelta(seconds=60)
+"""A certificate that would end sooner is not worth issuing."""
+
+
+class Terms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy grants beside the identity itself.
+
+    lifetime  at most; the endorsements and the CA's own end come first
+    dns       DNS names that a certificate under this policy has
+    name      a name of the workload: the last part of its URI becomes this instead of digests
+    """
+
+    lifetime: timedelta = timedelta(hours=24)
+    dns: tuple[str, ...] = ()
+
+
+class Authority:
+    """A CA certificate, its key, and what every certificate of it has in common."""
+
+    def __init__(
+        self,
+        path: tuple[Certificate, ...],
+        signer: Signer,
+        *,
+        trust_domain: str,
+        crl_url: str = "",
+        ocsp_url: str = "",
+    ) -> None:
+        """`path`: the CA's own certificate, then its issuers. `Misused` when the key is another's."""
+        self.path = path
+        self.signer = signer
+        self.trust_domain = SpiffeId(trust_domain, bytes(32), bytes(32)).trust_domain
+        own = path[0]
+        if own.spki != signer.spki:
+            raise Misused(Reason.KEY_INVALID, f"the key given is not that of {own.name}")
+        if not own.is_ca:
+            raise Misused(Reason.CERTIFICATE_PROFILE, f"{own.name} is not a CA")
+        said = own.name.lower()
+        self.words = frozenset(word for word in WORDS if word in said)
+        self.key_identifier = _subject_key_of(own)
+        pointers = (profile.crl_point(crl_url) if crl_url else b"", profile.ocsp_point(ocsp_url) if ocsp_url else b"")
+        self._common = (
+            profile.LEAF_BASIC,
+            profile.LEAF_USAGE,
+            profile.LEAF_EXTENDED,
+            profile.authority_key(self.key_identifier),
+            *filter(None, pointers),
+        )
+
+    @property
+    def certificate(self) -> Certificate:
+        """The CA's own certificate."""
+        return self.path[0]
+
+    @functools.cached_property
+    def spki_digest(self) -> bytes:
+        """SHA-256 of its SubjectPublicKeyInfo: what launch documents and clients pin."""
+        return sha256(self.signer.spki)
+
+    def sign(
+        self,
+        *,
+        serial: int,
+        subject: bytes,
+        spki: bytes,
+        not_before: datetime,
+        not_after: datetime,
+        extensions: tuple[bytes, ...],
+    ) -> Draft:
+        """Everything of an end-entity certificate but the promise and the signature."""
+        fields = {
+            "serial": serial,
+            "algorithm": self.signer.algorithm,
+            "issuer": self.certificate.subject,
+            "not_before": not_before,
+            "not_after": not_after,
+            "subject": subject,
+            "spki": spki,
+        }
+        identifier = profile.subject_key(profile.key_identifier(spki))
+        return Draft(self, fields, (*self._common, identifier, *extensions))
+
+
+class Draft:
+    """A certificate before it is signed."""
+
+    __slots__ = ("_authority", "_extensions", "_fields")
+
+    def __init__(self, authority: Authority, fields: dict[str, object], extensions: tuple[bytes, ...]) -> None:
+        self._authority = authority
+        self._fields = fields
+        self._extensions = extensions
+
+    def signed_part(self, *more: bytes) -> bytes:
+        """The TBSCertificate, with these extensions at its end."""
+        return profile.tbs(**self._fields, extensions=(*self._extensions, *more))  # type: ignore[arg-type]
+
+    def certificate(self, *more: bytes) -> bytes:
+        """The certificate, DER."""
+        signer = self._authority.signer
+        body = self.signed_part(*more)
+        return profile.certificate(body, signer.algorithm, signer.sign(body))
+
+
+def words_for(appraisal: Appraisal) -> frozenset[str]:
+    """Which of `WORDS` must be in the CA's subject to issue upon this appraisal."""
+    words = set()
+    for member in appraisal.members:
+        if member.claims.kind is Kind.NONE:
+            words.add("none")
+        elif member.claims.anchors != PRODUCTION:
+            words.add("simulated")
+    return frozenset(words)
+
+
+def require_words(authority: Authority, words: frozenset[str]) -> None:
+    """`authority` may issue an identity of these words; `Unacceptable` otherwise."""
+    missing = words - authority.words
+    if missing:
+        said = " and ".join(sorted(missing))
+        hint = f"such identities are issued by a CA with the word {said} in its subject"
+        raise Unacceptable(Reason.SIMULATED if "simulated" in missing else Reason.NO_TEE, f"{said} identity", hint=hint)
+    if authority.words and not words:
+        raise Unacceptable(
+            Reason.NOT_ALLOWED,
+            f"{authority.certificate.name} issues no production identity",
+            hint="one CA never holds both anchor sets",
+        )
+
+
+def validity(appraisal: Appraisal, authority: Authority, terms: Terms, *, when: datetime) -> tuple[datetime, datetime]:
+    """From when until when: the policy's lifetime within what the endorsements and the CA allow."""
+    windows = [member.claims.window for member in appraisal.members if member.claims.window is not None]
+    not_before = max([when - BACKDATED, authority.certificate.not_before, *(w.not_before for w in windows)])
+    not_after = min([when + terms.lifetime, authority.certificate.not_after, *(w.not_after for w in windows)])
+    not_before, not_after = not_before.replace(microsecond=0), not_after.replace(microsecond=0)
+    if not_before > when:
+        raise Undetermined(Reason.CLOCK, "the CA's certificate or the endorsements are not valid yet")
+    if not_after - when < SHORTEST:
+        raise Unacceptable(Reason.EXPIRED, "endorsements or CA end now", hint="give endorsements that are valid longer")
+    return not_before, not_after
+
+
+def draft(
+    accepted: Accepted,
+    request: Request,
+    launch: Launch,
+    *,
+    authority: Authority,
+    terms: Terms,
+    result: bytes,
+    when: datetime,
+    serial: int,
+) -> Draft:
+    """The certificate for `request`'s key, running what `launch` says, upon an accepted appraisal.
+
+    result  the id-pe-cmw extension's value (DER): the EAR of this appraisal
+    Raises `Unacceptable` when this CA may not issue it or it would end at once.
+    """
+    appraisal = accepted.appraisal
+    require_words(authority, words_for(appraisal))
+    not_before, not_after = validity(appraisal, authority, terms, when=when)
+    identity = SpiffeId(authority.trust_domain, launch.package, launch.digest())
+    return authority.sign(
+        serial=serial,
+        subject=subject(appraisal, launch),
+        spki=request.spki,
+        not_before=not_before,
+        not_after=not_after,
+        extensions=(
+            profile.alternative_names([str(identity)], terms.dns),
+            profile.extension(ID_PE_CMW, result),
+        ),
+    )
+
+
+ID_PE_CMW = "1.3.6.1.5.5.7.1.35"
+
+
+def technology(appraisal: Appraisal) -> str:
+    """What vouched, in words: `snp`, `snp simulated`, `tdx+nvidia-gpu`, `none`."""
+    kinds = "+".join(member.claims.kind for member in appraisal.members)
+    return f"{kinds} simulated" if "simulated" in words_for(appraisal) else kinds
+
+
+def measurement(appraisal: Appraisal) -> str:
+    """The first member's measurement in hexadecimal, or ""."""
+    facts = appraisal.members[0].claims.facts()
+    found = next(
+        (facts[key] for key in ("measurement", "mr_td", "mrtd", "mr_enclave", "mrenclave") if key in facts), ""
+    )
+    return found if isinstance(found, str) else ""
+
+
+def subject(appraisal: Appraisal, launch: Launch) -> bytes:
+    """Ours alone: technology, measurement, and a name for people made of the digests."""
+    said = technology(appraisal)
+    marks = ["input host"] if launch.stdio.get("stdin") == "host" else []
+    parts = [
+        (profile.ORGANIZATION, "Enarx"),
+        (profile.UNIT, said[:64]),
+        (profile.COMMON_NAME, f"keep {launch.package.hex()[:16]} {launch.digest().hex()[:16]}"),
+    ]
+    if found := measurement(appraisal):
+        marks.insert(0, f"measurement {found}")
+    if marks:
+        parts.append((profile.DESCRIPTION, ", ".join(marks)))
+    return profile.name(*parts)
+
+
+def _subject_key_of(certificate: Certificate) -> bytes:
+    """The CA's subjectKeyIdentifier, which its certificates' authorityKeyIdentifier repeats."""
+    found = certificate.extension(profile.SUBJECT_KEY_ID)
+    if found is None:
+        return profile.key_identifier(certificate.spki)
+    if len(found.value) < 3 or found.value[0] != 0x04:
+        raise Malformed(Reason.SYNTAX, f"subjectKeyIdentifier of {certificate.name}")
+    return found.value[2:]

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Steward's writes, in groups: nonces made and spent, and log entries, one commit for many.
+
+Requests hand their jobs to one thread, which does all that wait in one transaction. Whoever
+waits for a job hears of it after the commit, or hears that nobody knows (`Undetermined`): then
+no certificate leaves, and a nonce that may have been spent is not tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Engine, delete, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from enarx.errors import EnarxError, Reason, Undetermined
+from enarx.identity.merkle import Peaks, leaf_hash
+from enarx.identity.schema import ENTRY, NODE, NONCE, TREE
+
+MOST = 512
+"""Jobs in one transaction."""
+
+
+class Nonce(msgspec.Struct, frozen=True, kw_only=True):
+    """A nonce and what it was given for. `expires` in seconds since the epoch."""
+
+    nonce: bytes
+    tenant: str
+    policy: str
+    purpose: str
+    launch: bytes
+    expires: float
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One entry of the issuance log, and the serial number to find it by."""
+
+    entry: bytes
+    serial: bytes
+    time: float
+
+
+class Put(msgspec.Struct, frozen=True):
+    """Keep a nonce."""
+
+    nonce: Nonce
+
+
+class Spend(msgspec.Struct, frozen=True):
+    """Take a nonce out, whatever becomes of the request: the answer is the nonce, or None."""
+
+    nonce: bytes
+    now: float
+
+
+class Record(msgspec.Struct, frozen=True):
+    """Append to the log: the answer is the entry's position."""
+
+    entry: Entry
+
+
+_Waiting = tuple[Put | Spend | Record | None, asyncio.AbstractEventLoop | None, "asyncio.Future[Any] | None"]
+
+
+class Ledger:
+    """One writer thread on one database."""
+
+    def __init__(self, engine: Engine, incarnation: Callable[[Connection], str]) -> None:
+        """`incarnation`: names the current run of the database, so that a restored one revives no nonce."""
+        self._engine = engine
+        self._incarnation = incarnation
+        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
+        self._thread.start()
+
+    async def put(self, nonce: Nonce) -> None:
+        """Keep a nonce."""
+        await self._do(Put(nonce))
+
+    async def spend(self, nonce: bytes, *, now: float) -> Nonce | None:
+        """Take a nonce: what it was given for, or None when there is none (any more)."""
+        found: Nonce | None = await self._do(Spend(nonce, now))
+        return found
+
+    async def record(self, entry: Entry) -> int:
+        """Append an entry; its position, once it cannot be lost any more."""
+        position: int = await self._do(Record(entry))
+        return position
+
+    async def alive(self) -> None:
+        """`Undetermined` unless the database answers."""
+        await self._do(Spend(b"", 0.0))
+
+    def close(self) -> None:
+        """Finish what waits, and end."""
+        self._queue.put((None, None, None))
+        self._thread.join(timeout=30)
+
+    async def _do(self, job: Put | Spend | Record) -> Any:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        self._queue.put((job, loop, future))
+        return await future
+
+    def _work(self) -> None:
+        while True:
+            waiting = [self._queue.get()]
+            while len(waiting) < MOST:
+                try:
+                    waiting.append(self._queue.get_nowait())
+                except queue.Empty:
+                    break
+            jobs = [one for one in waiting if one[0] is not None]
+            if jobs:
+                self._transact(jobs)
+            if len(jobs) < len(waiting):
+                return
+
+    def _transact(self, waiting: list[_Waiting]) -> None:
+        try:
+            with self._engine.begin() as connection:
+                answers = self._perform(connection, [job for job, _, _ in waiting])
+        except SQLAlchemyError:
+            _tell(waiting, [Undetermined(Reason.UNREACHABLE, "the steward's database")] * len(waiting))
+        else:
+            _tell(waiting, answers)
+
+    def _perform(self, connection: Connection, jobs: list[Put | Spend | Record | None]) -> list[Any]:
+        """The jobs' answers, in their order."""
+        incarnation = self._incarnation(connection)
+        puts = [job.nonce for job in jobs if isinstance(job, Put)]
+        spends = [job for job in jobs if isinstance(job, Spend)]
+        records = [job.entry for job in jobs if isinstance(job, Record)]
+        if puts:
+            rows = [{**msgspec.structs.asdict(one), "incarnation": incarnation} for one in puts]
+            connection.execute(insert(NONCE), rows)
+        spent = _spend(connection, spends, incarnation) if spends else {}
+        position = _append(connection, records) if records else 0
+        answers: list[Any] = []
+        for job in jobs:
+            match job:
+                case Spend(nonce):
+                    answers.append(spent.pop(nonce, None))  # asked for twice in one group: once is given
+                case Record():
+                    answers.append(position)
+                    position += 1
+                case _:
+                    answers.append(None)
+        return answers
+
+
+def _spend(connection: Connection, spends: list[Spend], incarnation: str) -> dict[bytes, Nonce]:
+    wanted = {one.nonce for one in spends}
+    taken = connection.execute(delete(NONCE).where(NONCE.c.nonce.in_(wanted)).returning(NONCE)).all()
+    now = max(one.now for one in spends)
+    return {
+        row.nonce: Nonce(
+            nonce=row.nonce,
+            tenant=row.tenant,
+            policy=row.policy,
+            purpose=row.purpose,
+            launch=row.launch,
+            expires=row.expires,
+        )
+        for row in taken
+        if row.expires > now and row.incarnation == incarnation
+    }
+
+
+def _append(connection: Connection, entries: list[Entry]) -> int:
+    """Append entries; the first one's position. The tree's row is locked, so that positions have no gap."""
+    row = connection.execute(select(TREE.c.size, TREE.c.peaks, TREE.c.time).with_for_update()).one()
+    last = max(row.time, *(one.time for one in entries))
+    peaks = Peaks(row.size, row.peaks)
+    rows = []
+    for at, one in enumerate(entries, start=row.size):
+        leaf = leaf_hash(one.entry)
+        peaks.append(leaf)
+        rows.append({"position": at, "leaf": leaf, "entry": one.entry, "serial": one.serial})
+    connection.execute(insert(ENTRY), rows)
+    if peaks.full:
+        nodes = [{"level": level, "position": at, "hash": found} for level, at, found in peaks.full]
+        connection.execute(insert(NODE), nodes)
+    connection.execute(update(TREE).values(size=peaks.size, peaks=peaks.encoded(), time=last))
+    return int(row.size)
+
+
+def _tell(waiting: list[_Waiting], answers: list[Any]) -> None:
+    """Wake those who wait, one call for each event loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    for (_, loop, future), answer in zip(waiting, answers, strict=True):
+        if loop is not None and future is not None:
+            by_loop.setdefault(loop, []).append((future, answer))
+    for loop, pairs in by_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_resolve, pairs)
+
+
+def _resolve(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for future, answer in pairs:
+        if future.done():
+            continue
+        if isinstance(answer, EnarxError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Steward's tables: one description for SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text, event
+from sqlalchemy.schema import DDL
+
+METADATA = MetaData()
+
+NONCE = Table(
+    "nonce",
+    METADATA,
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("policy", String(255), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("launch", LargeBinary, nullable=False),
+    Column("expires", Float, nullable=False),
+    # Which run of the database this nonce belongs to: rows of a restored copy belong to another one.
+    Column("incarnation", Text, nullable=False),
+    Index("nonce_expires", "expires"),
+)
+"""Outstanding nonces. On PostgreSQL the table is unlogged: a crash or a physical restore empties it."""
+_UNLOGGED: Any = DDL  # the library leaves it untyped
+event.listen(NONCE, "after_create", _UNLOGGED("ALTER TABLE nonce SET UNLOGGED").execute_if(dialect="postgresql"))
+
+ENTRY = Table(
+    "log_entry",
+    METADATA,
+    Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("entry", LargeBinary, nullable=False),
+    Column("serial", LargeBinary, nullable=False),
+    Index("log_entry_leaf", "leaf"),
+    Index("log_entry_serial", "serial"),
+)
+"""The issuance log's entries, in order."""
+
+NODE = Table(
+    "log_node",
+    METADATA,
+    Column("level", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+"""Hashes of full subtrees of 256, 65536, … leaves: the entries of the tiles above the lowest."""
+
+TREE = Table(
+    "log_tree",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("peaks", LargeBinary, nullable=False),
+    Column("time", Float, nullable=False),
+)
+"""One row: how many entries, the roots of the perfect subtrees they make, and the time of the last."""
