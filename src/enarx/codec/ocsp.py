@@ -157,3 +157,11 @@ def _hashed(algorithm: str, raw: bytes) -> bytes:
     digest = hashes.Hash(_HASHES[algorithm])
     digest.update(raw)
     return digest.finalize()
+
+
+def request(certificate: Certificate, issuer: Certificate, nonce: bytes) -> bytes:
+    """An OCSPRequest, DER, about one certificate (CertID by SHA-384), with a nonce (RFC 9654)."""
+    algorithm = hashes.SHA384()
+    name, key = _hashed(algorithm.name, issuer.subject), _hashed(algorithm.name, _key_bits(issuer))
+    built = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, key, certificate.serial, algorithm)
+    return built.add_extension(OCSPNonce(nonce), critical=False).build().public_bytes(serialization.Encoding.DER)

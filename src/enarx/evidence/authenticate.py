@@ -55,11 +55,11 @@ def authenticate(  # noqa: C901, PLR0911 - one arm a format
         case Kind.CCA:
             from enarx.evidence import cca
 
-            return cca.authenticate(cca.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
+            return cca.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.PSA:
             from enarx.evidence import psa
 
-            return psa.authenticate(psa.parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
+            return psa.judge(evidence, endorsements, anchors=anchors, when=when, memory=memory)
         case Kind.TPM:
             from enarx.evidence import tpm
 

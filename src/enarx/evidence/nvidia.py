@@ -204,6 +204,8 @@ def judge(
     """As `authenticate`, of evidence as it arrives; part "certificates" holds the chain, PEM or DER."""
     if evidence.kind not in (Kind.NVIDIA_GPU, Kind.NVIDIA_SWITCH):
         raise Malformed(Reason.UNKNOWN_KIND, str(evidence.kind))
+    if unknown := evidence.parts.keys() - {"certificates"}:
+        raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind {evidence.kind}: part {min(unknown)!r}")
     chain = certificates_of(evidence.parts["certificates"]) if "certificates" in evidence.parts else ()
     report = parse(evidence.body, evidence.kind, chain)
     return authenticate(report, endorsements, anchors=anchors, when=when, memory=memory)

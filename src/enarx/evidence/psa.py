@@ -20,6 +20,7 @@ from enarx.evidence.anchor import Anchors
 from enarx.evidence.check import Trail
 from enarx.evidence.claims import Claims
 from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.memory import Memory
 from enarx.evidence.psa_claimset import (
@@ -230,3 +231,19 @@ def authenticate(
         components=report.components,
         key=key,
     )
+
+
+def judge(
+    evidence: Evidence,
+    endorsements: Endorsements,
+    *,
+    anchors: Anchors,
+    when: datetime,
+    memory: Memory[Any] | None = None,
+) -> PsaClaims:
+    """As `authenticate`, of evidence as it arrives; a token has no other parts."""
+    if evidence.kind is not Kind.PSA:
+        raise Malformed(Reason.UNKNOWN_KIND, str(evidence.kind))
+    if evidence.parts:
+        raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind {evidence.kind}: part {min(evidence.parts)!r}")
+    return authenticate(parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
