@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from enarx.cli import order
+from enarx.cli.run import cache_folder
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
 from enarx.evidence.kind import Kind
 from enarx.platform.chip import Chip
@@ -108,7 +109,9 @@ def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | 
     """Open the Keep, tell what happens, and pass on the program's exit code."""
     document = placed.launch.encoded()
     stdio = {name: STDIO[name] for name, source in placed.launch.stdio.items() if source == "host"}
-    keep = ProcessKeep(document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio)
+    keep = ProcessKeep(
+        document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio, code=cache_folder()
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keep.ask_to_stop())
     refused: EnarxError | None = None

@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
 from enarx.cli.outcome import fail
 from enarx.cli.verbs import RAW
-from enarx.errors import EnarxError
+from enarx.errors import EnarxError, Faulty, Reason
+
+TRACEBACK = "ENARX_TRACEBACK"
+"""Set in the environment, a fault of ours is shown with its traceback. Nothing else changes."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 141
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return fail(Faulty(Reason.INTERNAL, f"{type(error).__name__}: {error}", hint=f"{TRACEBACK}=1 shows where"))
 
 
 def entry() -> None:

@@ -25,6 +25,7 @@ from enarx.keep.story import Act
 from enarx.registry import connection
 from enarx.registry.client import Drawbridge
 from enarx.runtime import process as runtime
+from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Exit, Identity, Stdio, Workload
 from enarx.workload import launch as launch_document
 from enarx.workload import manifest as manifests
@@ -38,11 +39,14 @@ LOOK_EVERY = 0.2
 class Agent:
     """One Keep's agent. Each act may be performed once, in the order of the story."""
 
-    def __init__(self, opening: Opening, link: Link, device: Device, stdio: Mapping[str, int]) -> None:
+    def __init__(
+        self, opening: Opening, link: Link, device: Device, stdio: Mapping[str, int], store: CodeStore | None
+    ) -> None:
         self._opening = opening
         self._link = link
         self._device = device
         self._stdio = stdio
+        self._store = store
         self.launch = launch_document.parse(opening.launch)
         self.stop = threading.Event()
         self.exit: Exit | None = None
@@ -154,7 +158,7 @@ class Agent:
             args=self.launch.args,
             env=self.launch.env,
         )
-        self._guest = runtime.start(workload, identity=self._identity, stdio=Stdio(**granted))
+        self._guest = runtime.start(workload, identity=self._identity, stdio=Stdio(**granted), store=self._store)
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
         self._attest_from_now_on()

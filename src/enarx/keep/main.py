@@ -8,6 +8,7 @@ import ctypes
 import signal
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 
 from enarx.errors import EnarxError, Faulty, Reason
 from enarx.evidence.kind import Kind
@@ -15,6 +16,7 @@ from enarx.keep.agent import Agent
 from enarx.keep.device import Device, NoDevice, SimulatedDevice
 from enarx.keep.link import Link
 from enarx.keep.story import FINAL, TABLE, State
+from enarx.runtime.store import CodeStore
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
@@ -24,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="enarx.keep")
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--device", default="")
+    parser.add_argument("--code", type=Path)
     for name in ("stdin", "stdout", "stderr"):
         parser.add_argument(f"--{name}", type=int)
     options = parser.parse_args(argv)
@@ -31,7 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     stdio = {name: fd for name in ("stdin", "stdout", "stderr") if (fd := getattr(options, name)) is not None}
     link = Link(socket.socket(fileno=options.control))
     try:
-        return _tell(link, _device(options.device), stdio)
+        store = CodeStore(options.code) if options.code else None
+        return _tell(link, _device(options.device), stdio, store)
     except EnarxError as error:
         link.report("state", state=str(State.REFUSED))
         link.refused(error)
@@ -41,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 70
 
 
-def _tell(link: Link, device: Device, stdio: dict[str, int]) -> int:
-    agent = Agent(link.opening(), link, device, stdio)
+def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | None) -> int:
+    agent = Agent(link.opening(), link, device, stdio, store)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop.set())
     state = State.OPENED
     link.report("state", state=str(state))

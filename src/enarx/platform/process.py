@@ -37,6 +37,7 @@ class ProcessKeep:
         cas: bytes = b"",
         nodes: Mapping[str, bytes] | None = None,
         stdio: Mapping[str, int],
+        code: Path | None = None,
     ) -> None:
         """Start an agent.
 
@@ -44,18 +45,22 @@ class ProcessKeep:
         cas     PEM of the CA certificates whose keys the launch document pins
         nodes   the package's nodes by path, for a launch without a registry
         stdio   "stdin", "stdout", "stderr" -> the host's file descriptor, as the launch says
+        code    folder where agents of this user keep compiled code, authenticated by a key beside it
         """
         self._nodes = dict(nodes or {})
         self._control, theirs = socket.socketpair()
         arguments = ["--control", str(theirs.fileno())]
         passed = [theirs.fileno()]
+        if code is not None:
+            arguments += ["--code", str(code)]
         device: socket.socket | None = None
         if chip is not None:
             ours, device = socket.socketpair()
             passed.append(device.fileno())
             arguments += ["--device", f"{chip.kind}:{device.fileno()}"]
             threading.Thread(target=_play, args=(chip, ours), name="simulated chip", daemon=True).start()
-        for name, fd in stdio.items():
+        copies = {name: os.dup(fd) for name, fd in stdio.items()}  # 0 to 2 are the agent's own
+        for name, fd in copies.items():
             passed.append(fd)
             arguments += [f"--{name}", str(fd)]
         self._process = subprocess.Popen(
@@ -66,6 +71,8 @@ class ProcessKeep:
             start_new_session=True,
         )
         theirs.close()
+        for fd in copies.values():
+            os.close(fd)
         if device is not None:
             device.close()
         self._sending = threading.Lock()

@@ -32,7 +32,7 @@ debug = "refused"
 migrate_ma = "refused"
 policy_flags = "unchecked"
 platform_info_flags = "unchecked"
-abi = ">=1.51"
+abi = "unchecked"
 firmware = "unchecked"
 provisional_firmware = "refused"
 vmpl = [0]

@@ -75,7 +75,7 @@ def _package(stage: Stage, scene: Setting, examples: Path) -> tuple[bytes, ...]:
 
 def _publish(stage: Stage, scene: Setting) -> None:
     trusted = ("--ca-bundle", scene.issuer, "--insecure-auth-token", scene.token)
-    stage.enarx("user", "register", f"{scene.host}/{USER}", *trusted)
+    stage.enarx("user", "register", f"{scene.host}/{USER}", "--subject", USER, *trusted)
     for name in NAMES:
         stage.enarx("repo", "register", f"{scene.host}/{USER}/{name}", "--private", *trusted)
         folder = scene.folder / "packages" / name
@@ -125,7 +125,7 @@ def _answers(scene: Setting, hello: DeployedKeep, script: DeployedKeep) -> None:
     seen = _leaf(str(hello.wait_for("identified")["chain"]))
     client = httpx.Client(verify=context, trust_env=False)
     with client, client.stream("GET", f"https://127.0.0.1:{port}/") as answer:
-        shown = answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert(binary_form=True)
+        shown = answer.extensions["network_stream"].get_extra_info("ssl_object").getpeercert(True)
         body = answer.read().decode().strip()
     if Certificate(shown) != seen:
         raise Faulty(Reason.INTERNAL, f"another certificate answers at {host}:{port}")
