@@ -125,14 +125,16 @@ class Connection:
         """End every connection."""
         self._client.close()
 
-    def ask(self, method: str, url: str, *, limit: int, **more: Any) -> Answer:
+    def ask(self, method: str, url: str, *, limit: int, accepted: frozenset[int] = frozenset(), **more: Any) -> Answer:
         """One exchange. Of the answer's body at most `limit` + 1 bytes are read.
+
+        accepted  statuses besides 2xx that are answers and not refusals
 
         Raises what the service says no with (`Unacceptable`), or why there is no answer
         (`Undetermined`; `Unauthentic` when TLS does not vouch for one of the two).
         """
         with translated(url), self._client.stream(method, url, **more) as answer:
-            good = 200 <= answer.status_code < 300
+            good = 200 <= answer.status_code < 300 or answer.status_code in accepted
             body = _read(answer, limit if good else MAX_PROBLEM)
             if not good:
                 raise refusal(answer.status_code, body, urlsplit(url).netloc)

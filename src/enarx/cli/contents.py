@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a package holds, what its module asks for, and what its Enarx.toml grants."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enarx.runtime.wasi.signature import MODULE, PARAMETERS
+from enarx.workload import manifest, module
+from enarx.workload.manifest import Connect, File, Listen, Manifest, Stdin
+from enarx.workload.package import Package
+from enarx.workload.tree import DIRECTORY
+
+
+def of(package: Package) -> dict[str, Any]:
+    """Everything, as JSON values."""
+    outline = module.parse(package.module)
+    granted = manifest.parse(package.manifest)
+    return {
+        "digest": package.digest.hex(),
+        "files": [
+            {"path": path, "length": entry.length, "type": entry.type}
+            for path, entry in sorted(package.entries().items())
+            if entry.type != DIRECTORY
+        ],
+        "component": outline.component,
+        "entry": outline.entry,
+        "imports": sorted({f"{one.module}.{one.name}" for one in outline.imports}),
+        "grants": _grants(granted),
+        "notes": _notes(outline, granted),
+    }
+
+
+def _grants(granted: Manifest) -> list[str]:
+    lines = [f"fd {number}: {_file(one)}" for number, one in enumerate(granted.files)]
+    lines += [f"accept on port {port}: {rule.prot}" for port, rule in granted.network.incoming.items()]
+    lines += [f"connect to {host}: {rule.prot}" for host, rule in granted.network.outgoing.items()]
+    lines += [f"argument {argument!r}" for argument in granted.args]
+    lines += [f"environment {name}" for name in granted.env]
+    return lines
+
+
+def _file(one: File) -> str:
+    match one:
+        case Listen():
+            return f"{one.name}: listen on {one.addr} port {one.port}, {one.prot}"
+        case Connect():
+            return f"{one.name}: connect to {one.host} port {one.port}, {one.prot}"
+        case Stdin():
+            return f"{one.name}: input from {one.source}"
+        case _:
+            return one.name
+
+
+def _notes(outline: module.Module, granted: Manifest) -> list[str]:
+    """Where what it asks for and what it is granted, or what a Keep has, do not fit."""
+    if outline.component:
+        return ["a component, not a module: it cannot be run"]
+    found = [f"a Keep has no {one.module}.{one.name}" for one in outline.imports if not _known(one)]
+    accepts = any(one.name == "sock_accept" for one in outline.imports)
+    listens = any(isinstance(one, Listen) for one in granted.files)
+    if accepts and not listens and not granted.network.incoming:
+        found.append("the module accepts connections, and Enarx.toml grants no socket that listens")
+    if listens and not accepts:
+        found.append("Enarx.toml grants a socket that listens, and the module accepts no connections")
+    if granted.input_from_host:
+        found.append("the host feeds standard input: certificates say `input: host`")
+    if outline.entry is None:
+        found.append("no export named _start: it cannot be run")
+    return found
+
+
+def _known(wanted: module.Import) -> bool:
+    return wanted.module == MODULE and wanted.name in PARAMETERS and wanted.kind is module.Kind.FUNCTION
+
+
+def shown(found: dict[str, Any]) -> str:
+    """The same for people."""
+    lines = [f"digest   {found['digest']}"]
+    lines += [f"file     {one['path']}  {one['length']} bytes  {one['type']}" for one in found["files"]]
+    lines += [f"imports  {one}" for one in found["imports"]]
+    lines += [f"grants   {one}" for one in found["grants"]]
+    lines += [f"note     {one}" for one in found["notes"]]
+    return "\n".join(lines)
