@@ -92,9 +92,10 @@ def never_accepted(judge: Callable[[Any], object], genuine: Any, changes: Iterab
     count = 0
     slowest = 0.0
     for name, changed in changes:
-        start = time.process_time()
-        _refused(judge, changed, name)
-        slowest = max(slowest, time.process_time() - start)
+        spent = _refused(judge, changed, name)
+        if spent > 5 * usual:  # perhaps something else ran: the least of three counts
+            spent = min(spent, _refused(judge, changed, name), _refused(judge, changed, name))
+        slowest = max(slowest, spent)
         count += 1
     return Tally(count, slowest / usual)
 
@@ -108,12 +109,14 @@ def _usual(judge: Callable[[Any], object], genuine: Any) -> float:
     return max(sorted(times)[2], 1e-6)
 
 
-def _refused(judge: Callable[[Any], object], changed: Any, name: str) -> None:
+def _refused(judge: Callable[[Any], object], changed: Any, name: str) -> float:
+    """How long the refusal took, in seconds of this process."""
+    start = time.process_time()
     try:
         judge(changed)
     except Faulty:
         raise
     except EnarxError:
-        return
+        return time.process_time() - start
     message = f"accepted with {name} changed"
     raise AssertionError(message)

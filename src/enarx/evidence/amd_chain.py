@@ -46,6 +46,13 @@ class AmdChain(msgspec.Struct, frozen=True):
     checks: tuple[Check, ...]
 
 
+class Given(msgspec.Struct, frozen=True):
+    """Certificates as given, read but not believed; the leaves among them with what they say."""
+
+    certificates: tuple[Certificate, ...]
+    leaves: tuple[tuple[Certificate, SigningKey, Endorsed | None], ...]
+
+
 def authenticate_chain(
     report: SnpReport,
     endorsements: Endorsements,
@@ -61,18 +68,36 @@ def authenticate_chain(
     `alone`: the endorsements are AMD's only, and whatever stands beside the chain must be too.
     """
     roots = anchors.of(Vendor.AMD)
-    wanted = report.signing_key, report.reported_tcb, report.chip_id, alone
-    asked = ("amd", roots, endorsements.certificates, endorsements.crls, wanted)
+    given = _given(endorsements.certificates, memory)
+    leaf = _leaf(report, given, trail)
+    asked = ("amd", roots, endorsements.certificates, endorsements.crls, leaf.raw, alone)
     chain = memory.get(asked) if memory is not None else None
     if chain is None:
-        given = tuple(Certificate(raw) for raw in endorsements.certificates)
-        leaf = _leaf(report, given, trail)
-        chain = authenticate_leaf(leaf, given, endorsements.crls, roots=roots, trail=trail, alone=alone)
+        chain = authenticate_leaf(leaf, given.certificates, endorsements.crls, roots=roots, trail=trail, alone=alone)
         if memory is not None:
             memory.keep(asked, chain)
     else:
         trail.extend(chain.checks)
     return chain, require_current(chain, when=when, trail=trail)
+
+
+def _given(certificates: tuple[bytes, ...], memory: Memory[Any] | None) -> Given:
+    """The certificates read, and what each leaf among them says; believed no more than before."""
+    known = memory.get(("amd given", certificates)) if memory is not None else None
+    if known is not None:
+        found: Given = known
+        return found
+    read = tuple(Certificate(raw) for raw in certificates)
+    found = Given(read, tuple((c, LEAVES[c.common_name()], _said(c)) for c in read if c.common_name() in LEAVES))
+    return memory.keep(("amd given", certificates), found) if memory is not None else found
+
+
+def _said(leaf: Certificate) -> Endorsed | None:
+    """What a leaf says, before anyone vouches for it: for a choice among several."""
+    try:
+        return amd_certificate.parse(leaf)
+    except Malformed:
+        return None
 
 
 def authenticate_leaf(
@@ -125,11 +150,14 @@ def authenticate_intermediate(
     return require_not_revoked(read_root_crls(crls, *path, trail=trail), window_of(path), when=when, trail=trail)
 
 
-def _leaf(report: SnpReport, given: tuple[Certificate, ...], trail: Trail) -> Certificate:
-    """The given certificate for the key that the signed field names (AMD 56860 table 23, SIGNING_KEY)."""
-    leaves = [c for c in given if LEAVES.get(c.common_name()) is report.signing_key]
+def _leaf(report: SnpReport, given: Given, trail: Trail) -> Certificate:
+    """The given certificate for the key that the signed field names (AMD 56860 table 23, SIGNING_KEY).
+
+    Of several, the one that says it is for this chip at this TCB.
+    """
+    leaves = [(leaf, said) for leaf, key, said in given.leaves if key is report.signing_key]
     if not leaves:
-        others = [c.common_name() for c in given if c.common_name() in LEAVES]
+        others = [str(key) for _, key, _ in given.leaves]
         trail.refuse(
             Reason.ENDORSEMENT_MISMATCH if others else Reason.ENDORSEMENT_MISSING,
             f"{report.signing_key} certificate",
@@ -139,17 +167,12 @@ def _leaf(report: SnpReport, given: tuple[Certificate, ...], trail: Trail) -> Ce
             mend="fetch it from AMD's key distribution service, or ask the host for its certificate table",
             family=Unauthentic if others else Undetermined,
         )
-    return next((c for c in leaves if _matches(c, report)), leaves[0])
+    return next((leaf for leaf, said in leaves if said is not None and _matches(said, report)), leaves[0][0])
 
 
-def _matches(leaf: Certificate, report: SnpReport) -> bool:
-    """Whether the leaf says it is for this chip at this TCB: a choice among several, not a check."""
-    try:
-        endorsed = amd_certificate.parse(leaf)
-    except Malformed:
-        return False
-    chip = endorsed.hwid is None or report.chip_id.startswith(endorsed.hwid)
-    return chip and endorsed.tcb == report.reported_tcb
+def _matches(said: Endorsed, report: SnpReport) -> bool:
+    chip = said.hwid is None or not any(report.chip_id) or report.chip_id.startswith(said.hwid)
+    return chip and said.tcb == report.reported_tcb
 
 
 def _path(
@@ -159,7 +182,7 @@ def _path(
 
     Pinned intermediates stand in where none was given, never in place of a wrong one.
     """
-    issuers = [c for c in given if c.common_name().startswith("SEV-") and c.common_name() not in LEAVES]
+    issuers = [c for c in given if c.common_name().startswith("SEV-") and c != leaf]
     named = [c for c in issuers or intermediates() if c.subject == leaf.issuer]
     if not named:
         trail.refuse(
