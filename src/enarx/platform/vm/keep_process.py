@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,9 +25,10 @@ from enarx.platform.vm.relay import Relay
 ATTEST_PORT = 4433
 """Where the agent listens inside for relying parties."""
 STOP_PATIENCE = 5.0
-BOOT_PATIENCE = 120.0
+BOOT_PATIENCE = 120
 """Seconds until the agent's first frame; emulation with firmware takes eight."""
-_STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
+SEND_PATIENCE = 10
+"""Seconds that a machine may leave the launcher's frames unread."""
 
 
 class VmKeep:
@@ -42,7 +44,7 @@ class VmKeep:
         stdio: Mapping[str, int] | None = None,
         attest: str = "",
         cas: bytes = b"",
-        publish: Mapping[str, int] | None = None,
+        publish: Mapping[int, str] | None = None,
         reach: Callable[[str, int], bool] = lambda _host, _port: False,
         groups: tuple[str, ...] = (),
     ) -> None:
@@ -52,25 +54,25 @@ class VmKeep:
         stdio    "stdin", "stdout", "stderr" -> the host's descriptor, as the launch says
         attest   "HOST:PORT" where relying parties may ask; port 0 chooses a free one, "" for nobody
         cas      certificates of authorities, PEM, that the launch document names by digest
-        publish  "HOST:PORT" of the host -> port inside, opened when the agent says that it is ready
+        publish  port inside -> "HOST:PORT" of the host, opened when the agent says that the guest listens
         reach    which hosts and ports the launcher connects the Keep to
         """
         self._nodes = dict(nodes or {})
         self._stdio = dict(stdio or {})
         self._reach = reach
         self._publish = dict(publish or {})
-        self._listeners: dict[str, socket.socket] = {}
+        self._bound: dict[int, socket.socket] = {}
         try:
-            for address in (*([attest] if attest else []), *self._publish):
-                self._listeners[address] = _listen(address)
+            for port, address in (({ATTEST_PORT: attest} if attest else {}) | self._publish).items():
+                self._bound[port] = _bind(address)
             self.machine = Machine(image, choice, groups=groups)
         except BaseException:
             self._close_listeners()
             raise
-        self.attest = _name(self._listeners[attest]) if attest else ""
-        self._attest_listener = self._listeners.get(attest)
+        self.addresses = {port: _name(listener) for port, listener in self._bound.items()}
+        """Port inside -> the address of the host that leads there once the agent says that it listens."""
         self._relay = Relay(os.dup(self.machine.streams.fileno()), keep_side=False, connect=self._connect)
-        self._carrier = threading.Thread(target=self._relay.run, name="streams", daemon=True)
+        self._carrier = threading.Thread(target=self._carry, name="streams", daemon=True)
         self._carrier.start()
         self._sending = threading.Lock()
         self.code: int | None = None
@@ -92,19 +94,30 @@ class VmKeep:
         machine that breaks the rules of the stream; the machine has been ended then.
         """
         deframer = Deframer()
-        self.machine.control.settimeout(BOOT_PATIENCE)
+        _patience(self.machine.control, socket.SO_RCVTIMEO, BOOT_PATIENCE)
+        _patience(self.machine.control, socket.SO_SNDTIMEO, SEND_PATIENCE)
         try:
-            while received := self._receive():
-                self.machine.control.settimeout(None)
+            while self.code is None and (received := self._receive()):
+                _patience(self.machine.control, socket.SO_RCVTIMEO, 0)
                 for message in deframer.feed(received):
                     if (reported := self._take(message)) is not None:
                         yield reported
         except EnarxError:
             self.machine.stop()
             raise
+        if self._relay.error is not None:
+            raise self._relay.error
         if self.code is None:
             code = self.machine.stop()
             raise Undetermined(Reason.KEEP_DIED, f"machine ended with {code}: {self.machine.last_words()}".rstrip(": "))
+        self._let_output_out()
+
+    def _let_output_out(self) -> None:
+        """Process 1 has said its last word and powers off; what the agent wrote is on its way."""
+        with contextlib.suppress(Undetermined):
+            self.machine.wait(STOP_PATIENCE)
+        self.machine.stop()
+        self._carrier.join(STOP_PATIENCE)
 
     def wait(self) -> int:
         """The agent's exit code; call it after `events` has ended."""
@@ -134,13 +147,19 @@ class VmKeep:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def open_ports(self) -> None:
-        """Accept connections for the Keep from now on: it has said that it is ready."""
-        if self._attest_listener is not None:
-            self._relay.listen(self._attest_listener, f"port {ATTEST_PORT}")
-        for address, port in self._publish.items():
-            self._relay.listen(self._listeners[address], f"port {port}")
-        self._attest_listener, self._publish = None, {}
+    def _carry(self) -> None:
+        self._relay.run()
+        if self._relay.error is not None:
+            self.machine.stop()
+
+    def _open_port(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Accept connections from now on, and name the address by which the host reaches it."""
+        number = str(message.get("address", "")).rpartition(":")[2]
+        port = int(number) if number.isdigit() else -1
+        if (listener := self._bound.pop(port, None)) is None:
+            return message
+        self._relay.listen(listener, f"port {port}")
+        return {**message, "address": self.addresses[port]}
 
     def _take(self, message: dict[str, Any]) -> dict[str, Any] | None:
         match message.get("event"):
@@ -151,16 +170,15 @@ class VmKeep:
                 code = message.get("code")
                 self.code = code if isinstance(code, int) and 0 <= code <= 255 else 70
                 return None
-            case "ready" | "listening":
-                self.open_ports()
-                return {**message, **({"attest": self.attest} if "attest" in message else {})}
+            case "attesting" | "listening":
+                return self._open_port(message)
             case _:
                 return message
 
     def _receive(self) -> bytes:
         try:
             return self.machine.control.recv(1 << 16)
-        except TimeoutError:
+        except BlockingIOError:
             raise Undetermined(
                 Reason.TIMED_OUT, f"the agent says nothing: {self.machine.last_words()}".rstrip(": ")
             ) from None
@@ -195,11 +213,11 @@ class VmKeep:
         return socket.create_connection((host, int(port)), timeout=30)
 
     def _close_listeners(self) -> None:
-        for listener in self._listeners.values():
+        for listener in self._bound.values():
             listener.close()
 
 
-def _listen(address: str) -> socket.socket:
+def _bind(address: str) -> socket.socket:
     host, _, port = address.rpartition(":")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
@@ -211,6 +229,11 @@ def _listen(address: str) -> socket.socket:
         listener.close()
         raise Misused(Reason.PORT_IN_USE, f"{address}: {error.strerror}") from None
     return listener
+
+
+def _patience(stream: socket.socket, option: int, seconds: int) -> None:
+    # In the kernel, an option of each direction: Python's own timeout would hold for both.
+    stream.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
 
 
 def _name(listener: socket.socket) -> str:
