@@ -11,6 +11,8 @@ from enarx.errors import Reason, Unacceptable, Undetermined
 from enarx.evidence.check import Check, Verdict, shown
 from enarx.evidence.claims import Claims
 
+_NO = frozenset({Verdict.FAILED, Verdict.UNDETERMINED})
+
 
 class Member(msgspec.Struct, frozen=True):
     """One member of what was judged: its claims, and what the policy said of them."""
@@ -49,7 +51,7 @@ class Appraisal(msgspec.Struct, frozen=True, kw_only=True):
 
     def refusals(self) -> tuple[Check, ...]:
         """The checks that say no, or could not be determined."""
-        return tuple(c for c in self.every_check() if c.says_no())
+        return tuple(c for c in self.every_check() if c.verdict in _NO)
 
     def accepted(self) -> Accepted:
         """This appraisal as a permission.

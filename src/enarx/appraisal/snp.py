@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -198,7 +199,8 @@ def _clear(name: str, bit: int, wanted: Refused, reason: Reason, source: str) ->
     return holds(name, int(bit != 0), wanted, lambda: not bit, reason=reason, source=source, expectation=0)
 
 
-def _listed(wanted: object) -> str:
+@functools.lru_cache(maxsize=256)
+def _listed(wanted: frozenset[Any] | Unchecked) -> str:
     return " or ".join(sorted(map(str, wanted))) if isinstance(wanted, frozenset) else str(wanted)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Literal
 
 import msgspec
@@ -59,22 +60,31 @@ class PlatformFlags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def policy_flags(bits: int, wanted: PolicyFlags | Unchecked) -> Check:
     """The guest's POLICY has the bits required and none of those refused."""
-    named = frozenset(name for name, bit in POLICY_BITS.items() if bits & bit)
-    return _compared("POLICY flags", named, wanted, Reason.GUEST_POLICY, "policy: snp.policy_flags")
+    return _compared("POLICY flags", _in_policy(bits), wanted, Reason.GUEST_POLICY, "policy: snp.policy_flags")
 
 
 def platform_flags(bits: int, wanted: PlatformFlags | Unchecked) -> Check:
     """PLATFORM_INFO has the bits required and none of those refused."""
+    return _compared(
+        "PLATFORM_INFO", _in_platform(bits), wanted, Reason.PLATFORM_CONFIGURATION, "policy: snp.platform_info_flags"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _in_policy(bits: int) -> frozenset[str]:
+    return frozenset(name for name, bit in POLICY_BITS.items() if bits & bit)
+
+
+@functools.lru_cache(maxsize=256)
+def _in_platform(bits: int) -> frozenset[str]:
     named = frozenset(name for name, bit in PLATFORM_BITS.items() if bits & bit)
-    if bits & ~_KNOWN:
-        named |= {"unknown"}
-    return _compared("PLATFORM_INFO", named, wanted, Reason.PLATFORM_CONFIGURATION, "policy: snp.platform_info_flags")
+    return named | {"unknown"} if bits & ~_KNOWN else named
 
 
 def _compared(
     name: str, found: frozenset[str], wanted: PolicyFlags | PlatformFlags | Unchecked, reason: Reason, source: str
 ) -> Check:
-    fact = " ".join(sorted(found)) or "none"
+    fact = _words(found)
     if isinstance(wanted, str):
         return open_(name, fact, source)
     missing = wanted.required - found
@@ -85,5 +95,6 @@ def _compared(
     return passed(name, fact, expectation, source)
 
 
+@functools.lru_cache(maxsize=256)
 def _words(names: frozenset[str]) -> str:
     return " ".join(sorted(names)) or "nothing"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated
 
 import msgspec
@@ -54,7 +55,7 @@ def minimum_tcb(claims: SnpClaims, wanted: MinimumTcb | Unchecked) -> Check:
     """
     report = claims.report
     found = components(report.reported_tcb, claims.product)
-    fact = _words(found)
+    fact = _words(tuple(found.items()))
     if isinstance(wanted, str):
         return open_("REPORTED_TCB", fact, SOURCE)
     least = getattr(wanted, claims.product.lower())
@@ -63,11 +64,13 @@ def minimum_tcb(claims: SnpClaims, wanted: MinimumTcb | Unchecked) -> Check:
     minimums: dict[str, int] = msgspec.structs.asdict(least)
     below = [name for name, minimum in minimums.items() if found[name] < minimum]
     ordered = at_most(report.reported_tcb, report.committed_tcb) and at_most(report.committed_tcb, report.current_tcb)
+    at_least = f"at least {_words(tuple(minimums.items()))}"
     if below or not ordered:
-        expectation = f"at least {_words(minimums)}" if below else "REPORTED at most COMMITTED at most CURRENT"
+        expectation = at_least if below else "REPORTED at most COMMITTED at most CURRENT"
         return failed("REPORTED_TCB", Reason.TCB_TOO_LOW, fact, expectation, SOURCE, "update the platform's firmware")
-    return passed("REPORTED_TCB", fact, f"at least {_words(minimums)}", SOURCE)
+    return passed("REPORTED_TCB", fact, at_least, SOURCE)
 
 
-def _words(tcb: dict[str, int]) -> str:
-    return " ".join(f"{name}={value}" for name, value in tcb.items())
+@functools.lru_cache(maxsize=256)
+def _words(tcb: tuple[tuple[str, int], ...]) -> str:
+    return " ".join(f"{name}={value}" for name, value in tcb)

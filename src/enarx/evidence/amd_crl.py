@@ -81,8 +81,8 @@ def require_not_revoked(given: Revocation, window: Window, *, when: datetime, tr
         )
     if not given.lists:
         trail.note(
-            "AMD chain: revocation",
-            f"no CRL for {given.subject}",
+            "AMD chain: revocation, no CRL",
+            given.subject,
             reason=Reason.REVOCATION_UNCHECKED,
             source=SOURCE,
             mend="give the root's current CRL",
