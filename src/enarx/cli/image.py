@@ -11,8 +11,10 @@ from typing import Annotated
 import typer
 
 from enarx.errors import Misused, Reason
-from enarx.platform.image import folder_store, update as updates
-from enarx.platform.image.build import INITRD, build as build_image
+from enarx.platform.image import folder_store
+from enarx.platform.image import update as updates
+from enarx.platform.image.build import INITRD
+from enarx.platform.image.build import build as build_image
 from enarx.platform.image.lock import difference, render
 from enarx.platform.image.store import Store, default_folder, replace
 
@@ -20,7 +22,21 @@ Cache = Annotated[Path | None, typer.Option(help="Folder of fetched packages.", 
 LockFile = Annotated[Path | None, typer.Option("--lock", help="Lock file.", show_default="requirements/image.lock")]
 
 WHEELS = frozenset(
-    "anyio cbor2 certifi cffi cryptography h11 httpcore httpx idna msgspec pyopenssl typing-extensions wasmtime".split()
+    [
+        "anyio",
+        "cbor2",
+        "certifi",
+        "cffi",
+        "cryptography",
+        "h11",
+        "httpcore",
+        "httpx",
+        "idna",
+        "msgspec",
+        "pyopenssl",
+        "typing-extensions",
+        "wasmtime",
+    ]
 )
 """What the agent imports; the versions are those of `requirements/run.lock`."""
 

@@ -247,7 +247,9 @@ time.sleep(60)
 
 
 @pytest.mark.parametrize("name", ["vmlinux", "initrd.lz4"])
-def test_an_image_with_one_changed_byte_is_not_started(opened: Opened, image_for_tests: Path, tmp_path: Path, name: str) -> None:
+def test_an_image_with_one_changed_byte_is_not_started(
+    opened: Opened, image_for_tests: Path, tmp_path: Path, name: str
+) -> None:
     for file in image_for_tests.iterdir():
         (tmp_path / file.name).symlink_to(file)
     body = bytearray((tmp_path / name).read_bytes())

@@ -128,7 +128,7 @@ def argv(plan: Plan) -> list[str]:
         line += ["-bios", plan.files.firmware]
     line += ["-kernel", plan.files.kernel, "-initrd", plan.files.initrd, "-append", plan.files.command_line]
     line += _stream("console", plan.descriptors.console, "-serial", "chardev:console")
-    line += ["-device", "virtio-serial-pci,id=serial,max_ports=3"]
+    line += ["-device", f"virtio-serial-pci,id=serial,max_ports=3{_shared(plan)}"]
     channels = {
         "control": (ports.CONTROL, plan.descriptors.control),
         "streams": (ports.STREAMS, plan.descriptors.streams),
@@ -139,6 +139,11 @@ def argv(plan: Plan) -> list[str]:
         line += _stream("tpm", plan.descriptors.tpm, "-tpmdev", "emulator,id=tpm0,chardev=tpm")
         line += ["-device", "tpm-crb,tpmdev=tpm0"]
     return line
+
+
+def _shared(plan: Plan) -> str:
+    # A TEE's guest lets a device reach only the pages that it shares (VIRTIO_F_ACCESS_PLATFORM).
+    return ",disable-legacy=on,iommu_platform=on" if plan.boot is Boot.HASHED else ""
 
 
 def _stream(name: str, number: int, option: str, value: str) -> list[str]:
