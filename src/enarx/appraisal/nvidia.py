@@ -24,7 +24,8 @@ from enarx.errors import Reason
 from enarx.evidence.check import Check
 from enarx.evidence.nvidia import NvidiaClaims
 
-DriverVersion = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){1,3}$")]
+MinimumDriver = Annotated[str, msgspec.Meta(pattern=r"^(unchecked|[0-9]{1,6}(\.[0-9]{1,6}){1,3})$")]
+MinimumVbios = Annotated[str, msgspec.Meta(pattern=r"^(unchecked|[0-9A-F]{2}(\.[0-9A-F]{2}){4})$")]
 VbiosVersion = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{2}(\.[0-9A-F]{2}){4}$")]
 Block = Annotated[str, msgspec.Meta(pattern="^([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])$")]
 Architecture = Literal["hopper", "blackwell", "rubin", "nvswitch"]
@@ -54,7 +55,7 @@ class NvidiaPolicy(Section, frozen=True, kw_only=True):
     rim: Literal["required", "unchecked"]
     ocsp: Literal["good", "hold", "unchecked"]
     vbios_versions: frozenset[VbiosVersion] | Unchecked
-    minimum_vbios_version: VbiosVersion | Unchecked
+    minimum_vbios_version: MinimumVbios
     platforms: frozenset[str] | Unchecked
     architectures: frozenset[Architecture] | Unchecked
     firmware_id: frozenset[Hex48] | Unchecked
@@ -71,7 +72,7 @@ class NvidiaGpuPolicy(NvidiaPolicy, frozen=True, kw_only=True):
     """
 
     driver_versions: frozenset[str] | Unchecked
-    minimum_driver_version: DriverVersion | Unchecked
+    minimum_driver_version: MinimumDriver
     modes: frozenset[Mode] | Unchecked
 
 
