@@ -51,7 +51,8 @@ def verify(
     """Show every check: the fact, the expectation, whose it was, and the mend."""
     now = datetime.now(UTC)  # noqa: TID251 - the door
     when = now if at is None else _time(at)
-    loaded = load(read(policy, limit=MAX_POLICY), str(policy))
+    policy_text = read(policy, limit=MAX_POLICY)
+    loaded = load(policy_text, str(policy))
     believed = chosen_anchors(anchors, unsafe=unsafe_anchors)
     if target.startswith("https://"):
         if at is not None:
@@ -71,6 +72,7 @@ def verify(
         trusted_key=trusted_key,
         offline=offline,
         save_bundle=save_bundle,
+        policy=policy_text,
     )
     judgement = verify_file(options, loaded, believed, when=when, past=at is not None)
     show(judgement, as_json=as_json)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From files in a folder to evidence with its endorsements, told apart by content, then by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from enarx.cli.vectors.content import sorted_out
+from enarx.cli.vectors.intel import collateral, loose_chain
+from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, beside
+from enarx.codec import ocsp
+from enarx.errors import EnarxError
+from enarx.evidence.endorsement import Endorsements, IntelCollateral
+from enarx.evidence.envelope import Evidence
+from enarx.evidence.kind import Kind
+
+_HERE = "here/"
+_TD_QUOTES = ("td_quote", "tdx_quote")
+
+
+def assembled(kind: Kind, body: bytes, files: Mapping[str, bytes]) -> tuple[Evidence, Endorsements]:
+    """The evidence `body` with what lies beside it (`files`, by name)."""
+    found = sorted_out(files)
+    intel = _collateral(files)
+    match kind:
+        case Kind.SNP:
+            parts = {"certificate_table": found.table} if found.table else {}
+            return Evidence(kind, body, parts), Endorsements(found.certificates, found.crls)
+        case Kind.SGX | Kind.TDX:
+            return Evidence(kind, body), Endorsements(certificates=loose_chain(files), intel=intel)
+        case Kind.TPM:
+            return Evidence(kind, body, _quote_parts(files)), Endorsements(crls=found.crls)
+        case Kind.AZURE_SNP_VTPM | Kind.AZURE_TDX_VTPM:
+            return Evidence(kind, body, _azure_parts(files)), Endorsements(found.certificates, found.crls, intel=intel)
+        case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
+            rims = tuple(raw for raw in files.values() if b"<SoftwareIdentity" in raw[:4096])
+            answers = tuple(raw for raw in files.values() if _is_ocsp(raw))
+            return Evidence(kind, body), Endorsements(found.certificates, rims=rims, ocsp=answers)
+        case _:
+            return Evidence(kind, body), Endorsements(found.certificates, found.crls)
+
+
+def _collateral(files: Mapping[str, bytes]) -> IntelCollateral | None:
+    """Intel's documents, if any of them is there; one that is not is missing to the judge."""
+    found = collateral({_HERE + name: raw for name, raw in files.items()}, _HERE)
+    return found if found.tcb_info or found.qe_identity else None
+
+
+def _quote_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    found = beside(files, leave_out="")
+    signature = found.first(SIGNATURES)
+    return {**found.parts(), **({} if signature is None else {"signature": signature})}
+
+
+def _azure_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    found = beside(files, leave_out="")
+    parts = {name: raw for name, raw in found.parts().items() if name != "ak_public"}
+    for name, names in (("td_quote", _TD_QUOTES), ("quote", QUOTES), ("signature", ("tpm_quote.sig", *SIGNATURES))):
+        if (raw := found.first(names)) is not None:
+            parts[name] = raw
+    if "quote" not in parts:  # without a quote there is nothing that the other parts would belong to
+        return {name: raw for name, raw in parts.items() if name in {"td_quote", "ak_certificates"}}
+    return parts
+
+
+def _is_ocsp(raw: bytes) -> bool:
+    try:
+        ocsp.parse(raw)
+    except EnarxError:
+        return False
+    return True
