@@ -21,7 +21,8 @@ _MARKS = {
     Verdict.UNDETERMINED: ("??", "bold yellow"),
     Verdict.NOTED: ("note", "cyan"),
 }
-_WIDTH = 72
+_LONG = 144
+"""Longer facts are cut on a terminal; JSON has them whole."""
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,23 +135,23 @@ def _plain(judgement: Judgement) -> dict[str, Any]:
 def _draw(judgement: Judgement) -> None:
     from rich.console import Console
     from rich.text import Text
-    from rich.tree import Tree
 
+    console = Console(soft_wrap=True, highlight=False, markup=False)
     refusal = judgement.refusal
     style = "bold green" if refusal is None else "bold red"
     said = judgement.verdict() if refusal is None else f"{judgement.verdict()}: {refusal}"
-    root = Tree(Text.assemble(judgement.target, "  ", (said, style)))
-    for mark in judgement.marks:
-        root.add(Text(mark, style="bold yellow"))
-    if judgement.past:
-        root.add(Text(f"as of {judgement.when:%Y-%m-%dT%H:%M:%SZ}, not now", style="bold yellow"))
-    for title, checks in judgement.groups:
-        branch = root.add(Text(title))
-        for check in checks:
-            line = branch.add(_line(check))
-            if check.mend and check.says_no():
-                line.add(Text(f"mend: {check.mend}", style="yellow"))
-    Console(soft_wrap=True, highlight=False).print(root)
+    console.print(Text.assemble(judgement.target, "  ", (_printable(said), style)))
+    marks = [*judgement.marks, *([f"as of {judgement.when:%Y-%m-%dT%H:%M:%SZ}, not now"] if judgement.past else [])]
+    branches: list[tuple[Any, list[Any]]] = [(Text(mark, style="bold yellow"), []) for mark in marks]
+    branches += [(Text(title), [_line(check) for check in checks]) for title, checks in judgement.groups]
+    for at, (title, lines) in enumerate(branches):
+        last = at == len(branches) - 1
+        console.print(Text("└── " if last else "├── ") + title)
+        for number, line in enumerate(lines):
+            corner = "└── " if number == len(lines) - 1 else "├── "
+            console.print(Text(("    " if last else "│   ") + corner) + line)
+    if refusal is not None and refusal.hint:
+        console.print(Text(f"mend: {_printable(refusal.hint)}", style="yellow"))
 
 
 def _line(check: Check) -> Any:
@@ -166,9 +167,16 @@ def _line(check: Check) -> Any:
         text.append(f"  [{check.reason}]")
     if check.source:
         text.append(f"  ({check.source})", style="dim")
+    if check.mend and check.says_no():
+        text.append(f"  mend: {check.mend}", style="yellow")
     return text
 
 
 def _short(text: str) -> str:
-    printable = "".join(c if c.isprintable() else "?" for c in text)
-    return printable if len(printable) <= 2 * _WIDTH else printable[: 2 * _WIDTH] + "…"
+    printable = _printable(text)
+    return printable if len(printable) <= _LONG else printable[:_LONG] + "…"
+
+
+def _printable(text: str) -> str:
+    """Foreign text without control characters: it must not move anyone's cursor."""
+    return "".join(c if c.isprintable() else "?" for c in text)
