@@ -13,7 +13,7 @@ import msgspec
 
 from enarx.appraisal.expectation import Hex, Unchecked, among, failed, not_among, open_
 from enarx.errors import Reason
-from enarx.evidence.check import Check
+from enarx.evidence.check import Check, Verdict
 
 Index = Annotated[str, msgspec.Meta(pattern="^([0-9]|[12][0-9]|3[01])$")]
 Lists = dict[Index, frozenset[Hex]]
@@ -37,16 +37,7 @@ def registers(
         )
     else:
         checks += [_allowed(int(index), facts, values, f"{source}.{field}") for index, values in allowed.items()]
-    for index, values in denied.items():
-        checks.append(
-            not_among(
-                f"PCR {index} not denied",
-                facts.get(int(index), b""),
-                values,
-                reason=Reason.MEASUREMENT_DENIED,
-                source=f"{source}.{field}_blacklist",
-            )
-        )
+    checks += [_denied(int(index), facts, values, f"{source}.{field}_blacklist") for index, values in denied.items()]
     return tuple(checks)
 
 
@@ -55,6 +46,14 @@ def _allowed(index: int, facts: dict[int, bytes], values: frozenset[str], source
     if value is None:
         return failed(f"PCR {index}", Reason.MEASUREMENT_NOT_ACCEPTED, "not in the evidence", "a listed value", source)
     return among(f"PCR {index}", value, values, reason=Reason.MEASUREMENT_NOT_ACCEPTED, source=source)
+
+
+def _denied(index: int, facts: dict[int, bytes], values: frozenset[str], source: str) -> Check:
+    """A register that the evidence does not show may hold anything."""
+    name, value = f"PCR {index} not denied", facts.get(index)
+    if value is None:
+        return Check(name, Verdict.UNDETERMINED, Reason.BOOT_NOT_MEASURED, "not in the evidence", "", source)
+    return not_among(name, value, values, reason=Reason.MEASUREMENT_DENIED, source=source)
 
 
 def _named(facts: dict[int, bytes]) -> str:

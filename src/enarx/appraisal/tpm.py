@@ -143,7 +143,9 @@ def _explained(boot: Boot, policy: BootPolicy, section: str) -> Check:
     missing = sorted(quoted - boot.replayed)
     fact = f"explains registers {sorted(boot.replayed)}" if boot.replayed else "none that leads to the registers"
     if policy.event_log == "required" and not quoted:
-        return failed("event log", Reason.BOOT_NOT_MEASURED, "no register values", "firmware registers", section)
+        return failed(
+            "event log", Reason.BOOT_NOT_MEASURED, "no register values", "firmware registers", f"{section}.event_log"
+        )
     return holds(
         "event log",
         fact,
