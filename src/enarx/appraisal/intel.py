@@ -86,7 +86,7 @@ def _currency(claims: IntelClaims, policy: IntelPolicy, source: str, when: datet
     found = claims.standing
     return (
         holds("TCB status", found.merged, policy.tcb_statuses, lambda: found.merged in policy.tcb_statuses,
-              reason=Reason.TCB_STATUS, source=source + "tcb_statuses", expectation=listed(policy.tcb_statuses),
+              reason=Reason.TCB_STATUS, source=source + "tcb_statuses", expectation=_some(found.merged, policy.tcb_statuses),
               mend="update the platform's firmware, or accept this status for a time"),
         _grace(claims, policy.grace_period_days, source + "grace_period_days", when),
         _advisories(found.advisories, policy.allowed_advisories, source + "allowed_advisories"),
@@ -122,9 +122,9 @@ def _machine(claims: IntelClaims, policy: IntelPolicy, source: str) -> tuple[Che
               reason=Reason.PLATFORM_NOT_ACCEPTED, source=source + "fmspc", expectation="one of those listed"),
         holds("generation", generation, policy.generations, lambda: generation in policy.generations,
               reason=Reason.GENERATION_NOT_ACCEPTED, source=source + "generations",
-              expectation=listed(policy.generations)),
+              expectation=_some(generation, policy.generations)),
         holds("SGX type", platform.sgx_type, policy.sgx_types, lambda: platform.sgx_type in policy.sgx_types,
-              reason=config, source=source + "sgx_types", expectation=listed(policy.sgx_types)),
+              reason=config, source=source + "sgx_types", expectation=_some(platform.sgx_type, policy.sgx_types)),
         clear("dynamic platform", bool(platform.dynamic_platform), policy.dynamic_platform, config,
               source + "dynamic_platform"),
         clear("cached keys", bool(platform.cached_keys), policy.cached_keys, config, source + "cached_keys"),
@@ -150,9 +150,11 @@ def components(name: str, found: bytes, minimum: str, source: str) -> Check:
     return passed(name, found, said, source) if fine else failed(name, Reason.TCB_TOO_LOW, found, said, source)
 
 
-def listed(wanted: frozenset[Any] | str) -> str:
-    """A list as text, in a fixed order."""
-    return wanted if isinstance(wanted, str) else " or ".join(sorted(wanted)) or "nothing is listed"
+def _some(found: str, wanted: frozenset[Any] | str) -> str:
+    """A list as text: short where what was found is on it, in full where it is not."""
+    if isinstance(wanted, str) or found in wanted:
+        return "one of those listed"
+    return " or ".join(sorted(wanted)) or "nothing is listed"
 
 
 def _grace(claims: IntelClaims, days: int | Unchecked, source: str, when: datetime) -> Check:

@@ -12,9 +12,9 @@ from enarx.errors import Reason, Unauthentic
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 _ECDSA = {
-    "1.2.840.10045.4.3.2": hashes.SHA256(),
-    "1.2.840.10045.4.3.3": hashes.SHA384(),
-    "1.2.840.10045.4.3.4": hashes.SHA512(),
+    "1.2.840.10045.4.3.2": ec.ECDSA(hashes.SHA256()),
+    "1.2.840.10045.4.3.3": ec.ECDSA(hashes.SHA384()),
+    "1.2.840.10045.4.3.4": ec.ECDSA(hashes.SHA512()),
 }
 _RSA = {
     "1.2.840.113549.1.1.11": hashes.SHA256(),
@@ -34,7 +34,7 @@ def verified(key: PublicKey, signature: bytes, signed: bytes, algorithm: str) ->
     try:
         match key:
             case ec.EllipticCurvePublicKey() if algorithm in _ECDSA:
-                key.verify(signature, signed, ec.ECDSA(_ECDSA[algorithm]))
+                key.verify(signature, signed, _ECDSA[algorithm])
             case rsa.RSAPublicKey() if algorithm in _RSA:
                 key.verify(signature, signed, padding.PKCS1v15(), _RSA[algorithm])
             case rsa.RSAPublicKey() if algorithm == _RSA_PSS:

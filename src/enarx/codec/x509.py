@@ -7,7 +7,6 @@ authenticates it.
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable
 from datetime import datetime
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 
 from enarx.codec import der
+from enarx.codec.lazy import lazy
 from enarx.codec.signature import PublicKey, verified
 from enarx.errors import Malformed, Reason, Unauthentic
 
@@ -78,7 +78,7 @@ class Certificate:
     def __repr__(self) -> str:
         return f"<Certificate {self.name}>"
 
-    @functools.cached_property
+    @lazy
     def _parts(self) -> tuple[bytes, list[bytes]]:
         """The signed part, and its elements: serial number, algorithm, issuer, validity, subject."""
         signed = der.inner(self.raw, 1)[0]
@@ -95,7 +95,7 @@ class Certificate:
         """The issuer Name, DER as received."""
         return self._parts[1][2]
 
-    @functools.cached_property
+    @lazy
     def name(self) -> str:
         """The subject in RFC 4514 form, for people."""
         return _guarded(lambda: self._x.subject.rfc4514_string(), "subject")
@@ -105,22 +105,22 @@ class Certificate:
         found = _guarded(lambda: self._x.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME), "subject")
         return str(found[0].value) if len(found) == 1 else ""
 
-    @functools.cached_property
+    @lazy
     def serial(self) -> int:
         """The serial number."""
         return _guarded(lambda: self._x.serial_number, "serial number")
 
-    @functools.cached_property
+    @lazy
     def not_before(self) -> datetime:
         """Valid from this instant (UTC)."""
         return _guarded(lambda: self._x.not_valid_before_utc, "validity")
 
-    @functools.cached_property
+    @lazy
     def not_after(self) -> datetime:
         """Valid up to and including this instant (UTC)."""
         return _guarded(lambda: self._x.not_valid_after_utc, "validity")
 
-    @functools.cached_property
+    @lazy
     def public_key(self) -> PublicKey:
         """The subject's key: RSA of 2048 bits or more, or a NIST curve."""
         key = _guarded(lambda: self._x.public_key(), "public key")
@@ -128,13 +128,13 @@ class Certificate:
             return key
         raise Unauthentic(Reason.ALGORITHM, f"public key of {self.name}")
 
-    @functools.cached_property
+    @lazy
     def spki(self) -> bytes:
         """The SubjectPublicKeyInfo, DER."""
         key = self.public_key
         return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
-    @functools.cached_property
+    @lazy
     def _extensions(self) -> dict[str, x509.Extension[Any]]:
         found = _guarded(lambda: self._x.extensions, "extensions")
         return {e.oid.dotted_string: e for e in found}
@@ -151,14 +151,14 @@ class Certificate:
         """Which extensions there are."""
         return frozenset(self._extensions)
 
-    @functools.cached_property
+    @lazy
     def is_ca(self) -> bool:
         """BasicConstraints says CA:TRUE, and keyUsage, where there is one, has keyCertSign."""
         basic = self._value(x509.BasicConstraints)
         usage = self._value(x509.KeyUsage)
         return basic is not None and basic.ca and (usage is None or usage.key_cert_sign)
 
-    @functools.cached_property
+    @lazy
     def path_length(self) -> int | None:
         """BasicConstraints' pathLenConstraint."""
         basic = self._value(x509.BasicConstraints)
@@ -211,8 +211,9 @@ class Crl:
         except _TROUBLE as error:
             raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
         self.raw = raw
+        self._asked = False
 
-    @functools.cached_property
+    @lazy
     def _parts(self) -> tuple[bytes, bytes, bytes]:
         """The signed part, and algorithm and issuer in it (RFC 5280 section 5.1; a version may stand first)."""
         signed = der.inner(self.raw, 1)[0]
@@ -224,12 +225,12 @@ class Crl:
         """The issuer Name, DER as received."""
         return self._parts[2]
 
-    @functools.cached_property
+    @lazy
     def this_update(self) -> datetime:
         """Issued at this instant (UTC)."""
         return _guarded(lambda: self._x.last_update_utc, "CRL thisUpdate")
 
-    @functools.cached_property
+    @lazy
     def next_update(self) -> datetime:
         """The next one comes no later than this instant (UTC). A CRL without one is `Malformed`."""
         found = _guarded(lambda: self._x.next_update_utc, "CRL nextUpdate")
@@ -237,7 +238,7 @@ class Crl:
             raise Malformed(Reason.MISSING, "CRL nextUpdate")
         return found
 
-    @functools.cached_property
+    @lazy
     def number(self) -> int | None:
         """The cRLNumber extension."""
 
@@ -249,8 +250,18 @@ class Crl:
 
         return _guarded(find, "CRL number")
 
+    @lazy
+    def _serials(self) -> frozenset[int]:
+        return _guarded(lambda: frozenset(one.serial_number for one in self._x), "CRL entries")
+
     def revokes(self, serial: int) -> bool:
-        """Whether this serial number of this issuer is on the list."""
+        """Whether this serial number of this issuer is on the list.
+
+        The library walks the list; that is the faster way for a list that is asked once.
+        """
+        if self._asked:
+            return serial in self._serials
+        self._asked = True
         return _guarded(lambda: self._x.get_revoked_certificate_by_serial_number(serial) is not None, "CRL entries")
 
     def signed_by(self, key: PublicKey) -> bool:

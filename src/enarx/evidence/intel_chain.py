@@ -15,7 +15,7 @@ import msgspec
 
 from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Reason
-from enarx.evidence import intel_pck, intel_pem, intel_signature, intel_terms
+from enarx.evidence import intel_intermediates, intel_pck, intel_pem, intel_signature, intel_terms
 from enarx.evidence.check import Check, Trail
 from enarx.evidence.intel_pck import Platform
 from enarx.evidence.intel_terms import Terms
@@ -25,6 +25,9 @@ _PROFILE = "Intel SGX PCK Certificate Profile 1.3"
 _PCK = frozenset({"Intel SGX PCK Certificate"})
 PCK_CAS = frozenset({"Intel SGX PCK Platform CA", "Intel SGX PCK Processor CA"})
 SIGNER = frozenset({"Intel SGX TCB Signing"})
+
+_NO_CA = bytes.fromhex("3000")
+"""BasicConstraints without anything: cA is FALSE by default."""
 
 Roots = tuple[Certificate, ...]
 
@@ -51,60 +54,29 @@ class Signer(msgspec.Struct, frozen=True):
 def authenticate_pck(text: bytes, roots: Roots, *, when: datetime, trail: Trail, memory: Memory[Any]) -> PckChain:
     """Believe the PCK chain in `text` (PEM: leaf, CA, root) because of one of `roots`."""
     key = ("intel-pck", text, roots)
-    chain = memory.get(key)
+    chain: PckChain | None = memory.get(key)
     if chain is None:
-        chain = memory.keep(key, _pck(text, roots, trail, memory))
-    else:
-        trail.extend(chain.checks)
+        chain = _pck(text, roots, memory)
+        memory.keep(key, chain)
+    trail.extend(chain.checks)
     intel_terms.require_current(chain.terms, when=when, trail=trail)
-    known: PckChain = chain
-    return known
-
-
-def _pck(text: bytes, roots: Roots, trail: Trail, memory: Memory[Any]) -> PckChain:
-    path = intel_pem.certificates(text, "PCK chain")
-    if len(path) != 3:
-        raise Malformed(Reason.WRONG_LENGTH, f"PCK chain of {len(path)} certificates, expected 3")
-    leaf, ca, root = path
-    first = len(trail.checks())
-    _below_root(ca, root, roots, PCK_CAS, trail=trail, memory=memory, name="PCK CA")
-    trail.require(ca.is_ca, Reason.CERTIFICATE_PROFILE, "PCK CA is a CA", source="RFC 5280 4.2.1.9")
-    trail.require(leaf.issuer == ca.subject, Reason.CHAIN_BROKEN, "PCK certificate issuer", source=_PROFILE)
-    _named(leaf, _PCK, trail, "PCK certificate")
-    trail.require(not leaf.is_ca, Reason.CERTIFICATE_PROFILE, "PCK certificate is no CA", source=_PROFILE)
-    trail.require(leaf.signed_by(ca.public_key), Reason.SIGNATURE_INVALID, "PCK certificate signature", source=_PROFILE)
-    trail.require(
-        intel_signature.key_of(leaf) is not None, Reason.ALGORITHM, "PCK key", expectation="P-256", source=_PROFILE
-    )
-    extension = leaf.extension(intel_pck.EXTENSION)
-    if extension is None:
-        trail.refuse(Reason.CERTIFICATE_PROFILE, "SGX extension of the PCK certificate", source=f"{_PROFILE}.5")
-    platform = intel_pck.parse(extension.value)
-    terms = intel_terms.together(
-        intel_terms.of_certificate("PCK certificate", leaf),
-        intel_terms.of_certificate("PCK CA", ca),
-        intel_terms.of_certificate("root", root),
-    )
-    return PckChain(leaf, ca, root, platform, terms, trail.checks()[first:])
+    return chain
 
 
 def authenticate_signer(
     text: bytes, roots: Roots, names: frozenset[str], *, trail: Trail, memory: Memory[Any], name: str
 ) -> Signer:
     """Believe the certificate in `text` (PEM: certificate, root), called one of `names`, because of one of `roots`."""
-    key = ("intel-signer", text, roots, names)
-    known: Signer | None = memory.get(key)
-    if known is not None:
-        trail.extend(known.checks)
-        return known
-    path = intel_pem.certificates(text, name)
-    if len(path) != 2:
-        raise Malformed(Reason.WRONG_LENGTH, f"{name} chain of {len(path)} certificates, expected 2")
-    first = len(trail.checks())
-    _below_root(*path, roots, names, trail=trail, memory=memory, name=name)
-    known = Signer(*path, trail.checks()[first:])
-    memory.keep(key, known)
-    return known
+    key = ("intel-signer-chain", text, roots, names)
+    found: Signer | None = memory.get(key)
+    if found is None:
+        path = intel_pem.blocks(text, name)
+        if len(path) != 2:
+            raise Malformed(Reason.WRONG_LENGTH, f"{name}: chain of {len(path)} certificates, expected 2")
+        found = _signer(path[0], path[1], roots, names, memory)
+        memory.keep(key, found)
+    trail.extend(found.checks)
+    return found
 
 
 def found_among(given: tuple[bytes, ...]) -> bytes:
@@ -120,37 +92,82 @@ def found_among(given: tuple[bytes, ...]) -> bytes:
     return b"".join(intel_pem.armour(one.raw) for one in path) if len(path) == 3 else b""
 
 
-def _below_root(
-    certificate: Certificate,
-    root: Certificate,
-    roots: Roots,
-    names: frozenset[str],
-    *,
-    trail: Trail,
-    memory: Memory[Any],
-    name: str,
-) -> None:
-    # the root is believed because its bytes are listed; its signature of itself adds nothing
+def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
+    path = intel_pem.blocks(text, "PCK chain")
+    if len(path) != 3:
+        raise Malformed(Reason.WRONG_LENGTH, f"PCK chain of {len(path)} certificates, expected 3")
+    authority = _signer(path[1], path[2], roots, PCK_CAS, memory)
+    ca, leaf = authority.certificate, Certificate(path[0], "PCK certificate")
+    trail = Trail()
+    trail.extend(authority.checks)
+    trail.require(leaf.issuer == ca.subject, Reason.CHAIN_BROKEN, "PCK certificate issuer", source=_PROFILE)
+    _named(leaf, _PCK, trail, "PCK certificate")
+    basic = leaf.extension("2.5.29.19")
     trail.require(
-        root in roots,
-        Reason.UNKNOWN_ANCHOR,
-        f"{name}: root",
-        fact="" if root in roots else root.name,
-        expectation="a root that is trusted for Intel",
-        source="pinned anchors",
-        mend="evidence of a test or pre-production part is believed only with --anchors FILE --unsafe-anchors",
+        basic is None or basic.value == _NO_CA,
+        Reason.CERTIFICATE_PROFILE,
+        "PCK certificate is no CA",
+        source="RFC 5280 4.2.1.9",
     )
+    trail.require(leaf.signed_by(ca.public_key), Reason.SIGNATURE_INVALID, "PCK certificate signature", source=_PROFILE)
+    trail.require(
+        intel_signature.key_of(leaf) is not None, Reason.ALGORITHM, "PCK key", expectation="P-256", source=_PROFILE
+    )
+    extension = leaf.extension(intel_pck.EXTENSION)
+    if extension is None:
+        trail.refuse(Reason.CERTIFICATE_PROFILE, "SGX extension of the PCK certificate", source=_PROFILE)
+    terms = intel_terms.together(
+        "times of PCK certificate, PCK CA and root",
+        intel_terms.of_certificate("PCK certificate", leaf),
+        intel_terms.of_certificate("PCK CA", ca),
+        intel_terms.of_certificate("root", authority.root),
+    )
+    return PckChain(leaf, ca, authority.root, intel_pck.parse(extension.value), terms, trail.checks())
+
+
+def _signer(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str], memory: Memory[Any]) -> Signer:
+    """The certificate `raw` right below `root_raw`, authenticated at most once."""
+    key = ("intel-signer", raw, root_raw, roots, names)
+    known: Signer | None = memory.get(key)
+    if known is None:
+        known = _below_root(raw, root_raw, roots, names)
+        memory.keep(key, known)
+    return known
+
+
+def _below_root(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str]) -> Signer:
+    trail = Trail()
+    name = "PCK CA" if names is PCK_CAS else "TCB signing certificate"
+    # the root is believed because its bytes are listed; its signature of itself adds nothing
+    root = next((one for one in roots if one.raw == root_raw), None)
+    if root is None:
+        trail.refuse(
+            Reason.UNKNOWN_ANCHOR,
+            f"root of {name}",
+            fact=Certificate(root_raw, "root").name,
+            expectation="a root that is trusted for Intel",
+            source="pinned anchors",
+            mend="evidence of a test or pre-production part is believed only with --anchors FILE --unsafe-anchors",
+        )
+    trail.require(True, Reason.UNKNOWN_ANCHOR, f"root of {name}", source="pinned anchors")
+    pinned = intel_intermediates.signed_by(root, raw)
+    certificate = pinned or Certificate(raw, name)
     trail.require(certificate.issuer == root.subject, Reason.CHAIN_BROKEN, f"{name} issuer", source=_PROFILE)
     _named(certificate, names, trail, name)
-    key = ("intel-link", certificate.raw, root.raw)
-    signed = memory.get(key) or certificate.signed_by(root.public_key)
-    trail.require(signed, Reason.SIGNATURE_INVALID, f"{name} signature", source=_PROFILE)
-    memory.keep(key, signed)
+    if names is PCK_CAS:
+        trail.require(certificate.is_ca, Reason.CERTIFICATE_PROFILE, "PCK CA is a CA", source="RFC 5280 4.2.1.9")
+    trail.require(
+        pinned is not None or certificate.signed_by(root.public_key),
+        Reason.SIGNATURE_INVALID,
+        f"{name} signature",
+        source=_PROFILE,
+    )
+    return Signer(certificate, root, trail.checks())
 
 
 def _named(certificate: Certificate, names: frozenset[str], trail: Trail, name: str) -> None:
     subject = certificate.subject
-    fine = any(_COMMON_NAME + tag + _text(one) in subject for one in names for tag in _STRINGS)
+    fine = any(one in subject for one in _common_names(names))
     trail.require(
         fine,
         Reason.CERTIFICATE_PROFILE,
@@ -161,10 +178,9 @@ def _named(certificate: Certificate, names: frozenset[str], trail: Trail, name: 
     )
 
 
-_COMMON_NAME = bytes.fromhex("0603550403")
-_STRINGS = (b"\x0c", b"\x13")  # UTF8String, PrintableString
-
-
 @functools.cache
-def _text(one: str) -> bytes:
-    return bytes((len(one),)) + one.encode()
+def _common_names(names: frozenset[str]) -> tuple[bytes, ...]:
+    """The commonName attribute (2.5.4.3) with each of these, in the two string types that Intel uses."""
+    return tuple(
+        bytes.fromhex("0603550403") + bytes((tag, len(one))) + one.encode() for one in names for tag in (0x0C, 0x13)
+    )

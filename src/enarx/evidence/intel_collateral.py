@@ -60,15 +60,20 @@ def authenticate(
     key = ("intel-collateral", given, roots)
     known: Collateral | None = memory.get(key)
     if known is None:
-        known = memory.keep(key, _collateral(given, roots, trail, memory))
-    else:
-        trail.extend(known.checks)
+        known = _collateral(given, roots, memory)
+        memory.keep(key, known)
+    trail.extend(known.checks)
     intel_terms.require_current(known.terms, when=when, trail=trail)
     return known
 
 
-def _collateral(given: IntelCollateral, roots: Roots, trail: Trail, memory: Memory[Any]) -> Collateral:
-    first = len(trail.checks())
+def verified(given: IntelCollateral, roots: Roots, *, memory: Memory[Any]) -> Collateral:
+    """As `authenticate`, at no time: to compare collateral that several suppliers gave."""
+    return _collateral(given, roots, memory)
+
+
+def _collateral(given: IntelCollateral, roots: Roots, memory: Memory[Any]) -> Collateral:
+    trail = Trail()
     info_signer = intel_chain.authenticate_signer(
         given.tcb_chain, roots, intel_chain.SIGNER, trail=trail, memory=memory, name="TCB info signer"
     )
@@ -87,12 +92,14 @@ def _collateral(given: IntelCollateral, roots: Roots, trail: Trail, memory: Memo
     )
     root_crl = _crl(given.root_crl, root, trail, "root CRL")
     pck_crl = _crl(given.pck_crl, ca.certificate, trail, "PCK CRL")
-    for name, signer in (("TCB info signer", info_signer), ("QE identity signer", identity_signer)):
-        _not_revoked(signer.certificate, root_crl, trail, name)
+    _not_revoked(info_signer.certificate, root_crl, trail, "TCB info signer")
+    if identity_signer != info_signer:
+        _not_revoked(identity_signer.certificate, root_crl, trail, "QE identity signer")
     _not_revoked(ca.certificate, root_crl, trail, "PCK CRL issuer")
     info = intel_tcb_info.parse(_signed(given.tcb_info, "tcbInfo", info_signer, trail))
     identity = intel_qe_identity.parse(_signed(given.qe_identity, "enclaveIdentity", identity_signer, trail))
     terms = intel_terms.together(
+        "times of the collateral, its signers and CRLs",
         intel_terms.of_certificate("TCB info signer", info_signer.certificate),
         intel_terms.of_certificate("QE identity signer", identity_signer.certificate),
         intel_terms.of_certificate("PCK CRL issuer", ca.certificate),
@@ -102,7 +109,7 @@ def _collateral(given: IntelCollateral, roots: Roots, trail: Trail, memory: Memo
         intel_terms.of_document("TCB info", info.issue_date, info.next_update),
         intel_terms.of_document("QE identity", identity.issue_date, identity.next_update),
     )
-    return Collateral(info, identity, pck_crl, ca.certificate, root_crl, root, terms, trail.checks()[first:])
+    return Collateral(info, identity, pck_crl, ca.certificate, root_crl, root, terms, trail.checks())
 
 
 def _crl(raw: bytes, issuer: Certificate, trail: Trail, name: str) -> Crl:

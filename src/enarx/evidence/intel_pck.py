@@ -6,6 +6,8 @@ Intel SGX PCK Certificate and CRL Profile Specification, section 1.3.5.
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from enarx.codec import der
@@ -66,13 +68,32 @@ def parse(extension: bytes) -> Platform:
 
 
 def _tcb(raw: bytes) -> tuple[bytes, int, bytes]:
-    found = _entries(raw, _ARC + b"\x02")
-    if found.keys() != set(range(1, 19)):
-        raise Malformed(Reason.INCONSISTENT, f"{_WHAT}: TCB has {len(found)} entries, expected 1 to 18")
-    svns = [der.unsigned(_typed(found[n], der.INTEGER, "TCB"), f"{_WHAT}: TCB") for n in range(1, 18)]
-    if max(svns[:16]) > 0xFF or svns[16] > 0xFFFF:
-        raise Malformed(Reason.TOO_LARGE, f"{_WHAT}: TCB component")
-    return bytes(svns[:16]), svns[16], _octets(found[18], 16, "CPUSVN")
+    found = _TCB.fullmatch(raw)
+    if found is None:
+        raise Malformed(Reason.INCONSISTENT, f"{_WHAT}: TCB is not 16 component SVNs, PCESVN and CPUSVN in DER")
+    *svns, pcesvn, cpusvn = (part for part in found.groups() if part is not None)
+    return b"".join(svns), int.from_bytes(pcesvn, "big"), cpusvn
+
+
+def _integer(last: int, *contents: bytes) -> bytes:
+    """A pattern of the entry SEQUENCE {OID below the TCB's, INTEGER} with one of these contents, by their size."""
+    oid = re.escape(bytes((der.OID, len(_ARC) + 2)) + _ARC + bytes((2, last)))
+    forms = (
+        b"0" + re.escape(bytes((len(_ARC) + 6 + size,))) + oid + re.escape(bytes((der.INTEGER, size))) + content
+        for size, content in enumerate(contents, 1)
+    )
+    return b"(?:" + b"|".join(forms) + b")"
+
+
+# DER of a fixed shape is a regular language: minimal integers below 256 (below 65536 for PCESVN), lengths that
+# follow from them, entries 1 to 18 in the profile's order, each once. One match reads it all.
+_TCB = re.compile(
+    b"".join(_integer(n, rb"([\x00-\x7f])", rb"\x00([\x80-\xff])") for n in range(1, 17))
+    + _integer(17, rb"([\x00-\x7f])", rb"(\x00[\x80-\xff]|[\x01-\x7f].)", rb"(\x00[\x80-\xff].)")
+    + re.escape(bytes((der.SEQUENCE, 31, der.OID, len(_ARC) + 2)) + _ARC + bytes((2, 18, der.OCTET_STRING, 16)))
+    + rb"(.{16})",
+    re.DOTALL,
+)
 
 
 def _configuration(entry: tuple[int, bytes]) -> tuple[bool | None, bool | None, bool | None]:
@@ -108,34 +129,37 @@ def _whole(raw: bytes) -> bytes:
 def _entries(raw: bytes, arc: bytes) -> dict[int, tuple[int, bytes]]:
     """SEQUENCE OF SEQUENCE {OID below `arc`, value}: tag and contents of each value by last arc."""
     found: dict[int, tuple[int, bytes]] = {}
+    oid = bytes((der.OID, len(arc) + 1)) + arc
     at, end = 0, len(raw)
     while at < end:
-        tag, entry, at = _element(raw, at)
-        oid_tag, oid, middle = _element(entry, 0)
-        kind, value, stop = _element(entry, middle)
-        if tag != der.SEQUENCE or oid_tag != der.OID or stop != len(entry):
-            raise Malformed(Reason.WRONG_TYPE, f"{_WHAT}: entry at {at}")
-        if oid[:-1] != arc or oid[-1] in found:
-            raise Malformed(Reason.UNKNOWN_KEY if oid[:-1] != arc else Reason.DUPLICATE, f"{_WHAT}: entry at {at}")
-        found[oid[-1]] = (kind, value)
+        tag, entry, after = _element(raw, at)
+        if tag != der.SEQUENCE or not entry.startswith(oid) or len(entry) <= len(oid):
+            raise Malformed(Reason.UNKNOWN_KEY, f"{_WHAT}: entry at {at}")
+        kind, value, stop = _element(entry, len(oid) + 1)
+        if stop != len(entry):
+            raise Malformed(Reason.TRAILING_BYTES, f"{_WHAT}: entry at {at}")
+        if entry[len(oid)] in found:
+            raise Malformed(Reason.DUPLICATE, f"{_WHAT}: entry at {at}")
+        found[entry[len(oid)]] = (kind, value)
+        at = after
     return found
 
 
 def _element(raw: bytes, at: int) -> tuple[int, bytes, int]:
     """Tag, contents and end of the element at `at`: minimal lengths below 64 KiB.
 
-    `codec.der.Der` reads the same, ten times slower; a PCK certificate has some eighty elements.
+    `codec.der.Der` reads the same, ten times slower; a PCK certificate has some fifty elements.
     """
-    head = raw[at : at + 4]
-    if len(head) < 2 or head[0] & 0x1F == 0x1F:
+    start = at + 2
+    if start > len(raw) or raw[at] & 0x1F == 0x1F:
         raise Malformed(Reason.TRUNCATED, f"{_WHAT}: element at {at}")
-    size, start = head[1], at + 2
+    size = raw[at + 1]
     if size >= 0x80:
         octets = size & 0x7F
-        size, start = int.from_bytes(head[2 : 2 + octets], "big"), start + octets
+        size, start = int.from_bytes(raw[start : start + octets], "big"), start + octets
         if octets not in {1, 2} or size < (0x80 if octets == 1 else 0x100):
             raise Malformed(Reason.NOT_CANONICAL, f"{_WHAT}: length at {at}")
     stop = start + size
     if stop > len(raw):
         raise Malformed(Reason.TRUNCATED, f"{_WHAT}: element at {at}")
-    return head[0], raw[start:stop], stop
+    return raw[at], raw[start:stop], stop

@@ -28,54 +28,51 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Several of them, their common window, and the checks to record when all hold."""
+    """Several of them, their common window, and the check to record when all hold."""
 
     each: tuple[Term, ...]
     window: Window
-    checks: tuple[Check, ...]
+    passed: Check
 
 
 def of_certificate(name: str, certificate: Certificate) -> Term:
     """The validity of a certificate."""
-    return Term(f"{name} validity", certificate.not_before, certificate.not_after, Unauthentic, "RFC 5280 4.1.2.5")
+    return Term(name, certificate.not_before, certificate.not_after, Unauthentic, "RFC 5280 4.1.2.5")
 
 
 def of_crl(name: str, crl: Crl) -> Term:
     """From thisUpdate to nextUpdate. Outside of it, revocation is an open question."""
-    return Term(f"{name} thisUpdate and nextUpdate", crl.this_update, crl.next_update, Undetermined, "RFC 5280 5.1.2")
+    return Term(name, crl.this_update, crl.next_update, Undetermined, "RFC 5280 5.1.2")
 
 
 def of_document(name: str, issue_date: datetime, next_update: datetime) -> Term:
     """From issueDate to nextUpdate. Outside of it, the status of a platform is an open question."""
-    return Term(f"{name} issueDate and nextUpdate", issue_date, next_update, Undetermined, "Intel PCS API v4")
+    return Term(name, issue_date, next_update, Undetermined, "Intel PCS API v4")
 
 
-def together(*each: Term) -> Terms:
-    """Terms that all have to hold."""
-    window = Window(max(one.not_before for one in each), min(one.not_after for one in each))
-    checks = tuple(Check(one.name, Verdict.PASSED, None, _shown(one), "", one.source) for one in each)
-    return Terms(each, window, checks)
+def together(name: str, *each: Term) -> Terms:
+    """Terms that all have to hold; `name` says of what they are the times."""
+    window = Window(max([one.not_before for one in each]), min([one.not_after for one in each]))
+    fact = f"all hold from {window.not_before.isoformat()} to {window.not_after.isoformat()}"
+    return Terms(
+        each, window, Check(name, Verdict.PASSED, None, fact, "", "RFC 5280 4.1.2.5 and 5.1.2, Intel PCS API v4")
+    )
 
 
 def require_current(terms: Terms, *, when: datetime, trail: Trail) -> None:
     """Everything holds at `when`; otherwise the first that does not is the reason."""
     if terms.window.not_before <= when <= terms.window.not_after:
-        trail.extend(terms.checks)
+        trail.add(terms.passed)
         return
     for one in terms.each:
-        wanted = f"holds at {when.isoformat()}"
         for holds, reason in ((one.not_before <= when, Reason.NOT_YET_VALID), (when <= one.not_after, Reason.EXPIRED)):
             trail.require(
                 holds,
                 reason,
-                one.name,
-                fact=_shown(one),
-                expectation=wanted,
+                f"{one.name} is current",
+                fact=f"{one.not_before.isoformat()} to {one.not_after.isoformat()}",
+                expectation=f"holds at {when.isoformat()}",
                 source=one.source,
                 mend="give what Intel publishes now, or judge it at the time it was made: --at TIME",
                 family=one.family,
             )
-
-
-def _shown(one: Term) -> str:
-    return f"{one.not_before.isoformat()} to {one.not_after.isoformat()}"

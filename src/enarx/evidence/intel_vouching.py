@@ -64,7 +64,7 @@ def vouch(
     if endorsements.intel is None:
         # no answer can come of this; but a forgery is called one
         _quoting_enclave(quote, chain, trail)
-        _quoted(quote, trail)
+        _quoted(quote, trail, remembered)
     collateral = intel_collateral.authenticate(endorsements.intel, roots, when=when, trail=trail, memory=remembered)
     _unrevoked(chain, collateral, trail)
     _about_this_platform(quote, chain, collateral, trail)
@@ -72,7 +72,7 @@ def vouch(
         _module(domain, collateral, trail)
     _quoting_enclave(quote, chain, trail)
     _identified(quote, collateral, trail)
-    _quoted(quote, trail)
+    _quoted(quote, trail, remembered)
     found = _standing(quote, domain, chain, collateral, trail)
     window = chain.terms.window.narrowed(collateral.terms.window.not_before, collateral.terms.window.not_after)
     return Vouched(chain, collateral, found, window, trail.checks())
@@ -220,11 +220,13 @@ def _identified(quote: Quote, collateral: Collateral, trail: Trail) -> None:
     )
 
 
-def _quoted(quote: Quote, trail: Trail) -> None:
-    key = intel_signature.point(quote.attestation_key)
+def _quoted(quote: Quote, trail: Trail, memory: Memory[Any]) -> None:
+    known = ("intel-attestation-key", quote.attestation_key)
+    key = memory.get(known) or intel_signature.point(quote.attestation_key)
     trail.require(
         key is not None, Reason.KEY_INVALID, "attestation key", expectation="a point of P-256", source=_QVL + "16"
     )
+    memory.keep(known, key)
     trail.require(
         intel_signature.verifies(key, quote.signature, quote.signed),
         Reason.SIGNATURE_INVALID,
