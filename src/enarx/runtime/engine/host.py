@@ -13,9 +13,8 @@ from typing import Any
 
 from enarx.runtime.engine.capi import VALTYPE, Bytes, Library
 from enarx.runtime.wasi.descriptor import Table
-from enarx.runtime.wasi.errno import BADF, NOMEM, WasiError, from_host
+from enarx.runtime.wasi.errno import NOMEM, WasiError, from_host
 from enarx.runtime.wasi.memory import PAIR, WORD, GuestMemory, Unattached
-from enarx.runtime.wasi.rights import FD_READ, FD_WRITE
 
 HostFunction = Callable[..., int]
 Callback = Callable[[int, int, Any, int], int | None]
@@ -95,30 +94,25 @@ class Bridge:
 
     def one_buffer(self, table: Table, general: HostFunction, *, reading: bool) -> Callback:
         """`fd_read` or `fd_write` of one buffer without detours; the rest goes the general way."""
-        memory, opened = self._memory, table.open
-        at, right = memory.at, FD_READ if reading else FD_WRITE
+        memory, ready = self._memory, table.readers if reading else table.writers
+        at, unpack, pack = memory.at, PAIR.unpack_from, WORD.pack_into
         failed, trap, slow = self.failed, self.trap, self.narrow(general, 4)
 
         def call(env: int, caller: int, raw: Any, words: int) -> int | None:
-            values = raw[0:16:4]
-            fd, vectors, count, result = values
-            if count != 1 or fd not in opened:
+            fd, vectors, count, result = raw[0:16:4]
+            if count != 1 or fd not in ready:
                 return slow(env, caller, raw, words)
             try:
-                at(result, 4)
                 at(vectors, 8)
-                start, length = PAIR.unpack_from(memory.view, vectors)
+                at(result, 4)
+                start, length = unpack(memory.view, vectors)
                 at(start, length)
-                buffer = memory.view[start : start + length]
-                descriptor = opened[fd]
-                if not descriptor.rights & right:
-                    raise WasiError(BADF)
-                done = descriptor.read([buffer]) if reading else descriptor.write([buffer])
-                WORD.pack_into(memory.view, result, done)
+                view = memory.view
+                pack(view, result, ready[fd](view[start : start + length]))
                 raw[0] = 0
             except BaseException as error:  # noqa: BLE001 - nothing may pass into the engine
                 try:
-                    raw[0] = failed(error, general, values, caller)
+                    raw[0] = failed(error, general, [fd, vectors, count, result], caller)
                 except BaseException as fatal:  # noqa: BLE001 - nothing may pass into the engine
                     return trap(fatal)
             return None

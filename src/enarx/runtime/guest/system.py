@@ -74,7 +74,7 @@ class System:
         if all(folder.guest != "/" for folder in self._start.folders):
             opened.append(root(self._start.tree, self._start.storage))
         for number, folder in enumerate(opened, start=first):
-            self._table.open[number] = folder
+            self._table.put(number, folder)
 
     def _attach(self, caller: int) -> None:
         self._machine.attach(self.memory, caller)

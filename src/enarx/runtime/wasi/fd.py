@@ -143,6 +143,7 @@ class Descriptors:
         if inheriting & ~descriptor.inheriting:
             raise WasiError(NOTSUP)
         descriptor.rights, descriptor.inheriting = granted, inheriting
+        self._table.index(fd)
         return 0
 
     def fd_filestat_get(self, fd: int, result: int) -> int:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from enarx.runtime.wasi.descriptor import Descriptor, Table
 from enarx.runtime.wasi.errno import BADF, INVAL, NOTSUP, SUCCESS, WasiError
-from enarx.runtime.wasi.memory import GuestMemory
+from enarx.runtime.wasi.memory import WORD, GuestMemory
 
 SUBSCRIPTION = Struct("<QBxxxxxxxIxxxxQQHxxxxxx")
 """userdata, tag, then a clock (id, timeout, precision, flags) or a descriptor (fd in the id's place)."""
@@ -76,15 +76,18 @@ class Poll:
         if not 0 < count <= MAX_SUBSCRIPTIONS:
             raise WasiError(INVAL)
         memory = self._memory
-        raw = memory.text(subscriptions, SUBSCRIPTION.size * count)
+        size = SUBSCRIPTION.size * count
+        memory.at(subscriptions, size)
         memory.at(events, EVENT.size * count)
         memory.at(result, 4)
+        view = memory.view
+        raw = view[subscriptions : subscriptions + size].tobytes()
         if raw != self._raw or self._plan.generation != self._table.generation:
             wanted = [Subscription(*fields) for fields in SUBSCRIPTION.iter_unpack(raw)]
             self._plan, self._raw = Plan(wanted, self._table), raw
         found = self._wait(self._plan)
-        memory.put(events, b"".join(found))
-        memory.put_word(result, len(found))
+        view[events : events + EVENT.size * len(found)] = b"".join(found)
+        WORD.pack_into(view, result, len(found))
         return 0
 
     def _wait(self, plan: Plan) -> list[bytes]:
@@ -137,14 +140,16 @@ def _milliseconds(moment: int | None) -> int | None:
 
 
 def _answered(members: list[tuple[Subscription, Descriptor]], mask: int) -> list[bytes]:
+    """The events that an answer of the kernel means to those who asked about that descriptor."""
+    hangup = HANGUP if mask & select.POLLHUP else 0
     events: list[bytes] = []
     for subscription, descriptor in members:
-        hangup = HANGUP if mask & select.POLLHUP else 0
-        if subscription.tag == READ and mask & ~select.POLLOUT:
-            count = descriptor.ready_bytes() if mask & select.POLLIN else 0
-            events.append(_event(subscription, READ, count=count, flags=hangup))
-        elif subscription.tag == WRITE and mask & ~select.POLLIN:
-            events.append(_event(subscription, WRITE, flags=hangup))
+        if subscription.tag == READ:
+            if mask & ~select.POLLOUT:
+                count = descriptor.ready_bytes() if mask & select.POLLIN else 0
+                events.append(EVENT.pack(subscription.userdata, SUCCESS, READ, count, hangup))
+        elif mask & ~select.POLLIN:
+            events.append(EVENT.pack(subscription.userdata, SUCCESS, WRITE, 0, hangup))
     return events
 
 

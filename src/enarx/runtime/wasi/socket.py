@@ -14,6 +14,7 @@ import array
 import fcntl
 import os
 import termios
+from collections.abc import Callable
 
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Descriptor, Stat
@@ -26,6 +27,7 @@ HOW = {
     SHUT_WRITE: _socket.SHUT_WR,
     SHUT_READ | SHUT_WRITE: _socket.SHUT_RDWR,
 }
+NO_COUNT = bytes(4)
 _ONE_DESCRIPTOR = _socket.CMSG_SPACE(array.array("i").itemsize)
 
 
@@ -68,6 +70,12 @@ class Connection(_Socket):
     def write(self, buffers: list[memoryview]) -> int:
         return os.writev(self._host, buffers)
 
+    def reader(self) -> Callable[[memoryview], int]:
+        return self._socket.recv_into
+
+    def writer(self) -> Callable[[memoryview], int]:
+        return self._socket.send
+
     def receive(self, buffers: list[memoryview], flags: int) -> tuple[int, int]:
         if flags & ~(PEEK | WAITALL):
             raise WasiError(INVAL)
@@ -81,9 +89,7 @@ class Connection(_Socket):
         self._socket.shutdown(HOW[how])
 
     def ready_bytes(self) -> int:
-        count = array.array("i", [0])
-        fcntl.ioctl(self._host, termios.FIONREAD, count)
-        return count[0]
+        return int.from_bytes(fcntl.ioctl(self._host, termios.FIONREAD, NO_COUNT), "little")
 
     def close(self) -> None:
         self._socket.close()

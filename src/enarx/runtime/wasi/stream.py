@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import select
 import stat as mode
+from collections.abc import Callable
 
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Descriptor, Stat
@@ -31,6 +32,9 @@ class Null(Descriptor):
 
     def write(self, buffers: list[memoryview]) -> int:
         return sum(map(len, buffers))
+
+    def writer(self) -> Callable[[memoryview], int]:
+        return len
 
     def set_flags(self, flags: int) -> None:
         if flags & ~(rights.APPEND | rights.NONBLOCK):
