@@ -38,6 +38,10 @@ def serve(
     insecure_plain_http: Annotated[bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")] = False,
     key_passphrase_file: Annotated[Path | None, typer.Option(help="File with the passphrase of --key.")] = None,
     workers: Annotated[int, typer.Option(help="Processes.", min=1, max=64)] = 1,
+    url: Annotated[str, typer.Option(help="Where clients find this, for the pointers in certificates.")] = "",
+    log_key: Annotated[
+        Path | None, typer.Option(help="PEM of the log's Ed25519 key; made when absent. By default beside --key.")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
 ) -> int:
     """Serve until a signal; print `steward: listening on URL` when requests are answered."""
@@ -61,5 +65,7 @@ def serve(
         tls=TlsChoice(certificate=tls_crt, key=tls_key, plain=insecure_plain_http),
         workers=workers,
         rate=rate,
+        url=url.rstrip("/"),
+        log_key=log_key,
     )
     return run(settings, chosen_anchors(anchors, unsafe=unsafe_anchors))

@@ -8,6 +8,7 @@ that kind, and one without them issues only identities that real hardware vouche
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,7 +19,7 @@ from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Misused, Reason, Unacceptable, Undetermined
 from enarx.evidence.anchor import PRODUCTION
 from enarx.evidence.kind import Kind
-from enarx.identity import profile
+from enarx.identity import log, profile
 from enarx.identity.request import Request
 from enarx.identity.signer import Signer
 from enarx.workload.launch import Launch
@@ -36,7 +37,6 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True):
 
     lifetime  at most; the endorsements and the CA's own end come first
     dns       DNS names that a certificate under this policy has
-    name      a name of the workload: the last part of its URI becomes this instead of digests
     """
 
     lifetime: timedelta = timedelta(hours=24)
@@ -86,7 +86,7 @@ class Authority:
         """SHA-256 of its SubjectPublicKeyInfo: what launch documents and clients pin."""
         return sha256(self.signer.spki)
 
-    def sign(
+    def draft(
         self,
         *,
         serial: int,
@@ -94,35 +94,74 @@ class Authority:
         spki: bytes,
         not_before: datetime,
         not_after: datetime,
-        extensions: tuple[bytes, ...],
+        uri: str,
+        dns: Iterable[str] = (),
+        addresses: Iterable[bytes] = (),
+        extensions: tuple[bytes, ...] = (),
     ) -> Draft:
-        """Everything of an end-entity certificate but the promise and the signature."""
-        fields = {
-            "serial": serial,
-            "algorithm": self.signer.algorithm,
-            "issuer": self.certificate.subject,
-            "not_before": not_before,
-            "not_after": not_after,
-            "subject": subject,
-            "spki": spki,
-        }
+        """An end-entity certificate with exactly one URI (X.509-SVID section 2)."""
         identifier = profile.subject_key(profile.key_identifier(spki))
-        return Draft(self, fields, (*self._common, identifier, *extensions))
+        names = profile.alternative_names([uri], dns, addresses)
+        return Draft(
+            self,
+            serial=serial,
+            subject=subject,
+            spki=spki,
+            not_before=not_before,
+            not_after=not_after,
+            name=uri,
+            extensions=(*self._common, identifier, names, *extensions),
+        )
 
 
 class Draft:
     """A certificate before it is signed."""
 
-    __slots__ = ("_authority", "_extensions", "_fields")
+    __slots__ = ("_authority", "_extensions", "_fields", "name", "not_after", "serial")
 
-    def __init__(self, authority: Authority, fields: dict[str, object], extensions: tuple[bytes, ...]) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        *,
+        serial: int,
+        subject: bytes,
+        spki: bytes,
+        not_before: datetime,
+        not_after: datetime,
+        name: str,
+        extensions: tuple[bytes, ...],
+    ) -> None:
         self._authority = authority
-        self._fields = fields
+        self._fields = (serial, subject, spki, not_before)
         self._extensions = extensions
+        self.serial = serial
+        self.not_after = not_after
+        self.name = name
 
     def signed_part(self, *more: bytes) -> bytes:
         """The TBSCertificate, with these extensions at its end."""
-        return profile.tbs(**self._fields, extensions=(*self._extensions, *more))  # type: ignore[arg-type]
+        serial, subject, spki, not_before = self._fields
+        return profile.tbs(
+            serial=serial,
+            algorithm=self._authority.signer.algorithm,
+            issuer=self._authority.certificate.subject,
+            not_before=not_before,
+            not_after=self.not_after,
+            subject=subject,
+            spki=spki,
+            extensions=(*self._extensions, *more),
+        )
+
+    def entry(self, time: int) -> bytes:
+        """What the log says of it; `time` in milliseconds since the epoch."""
+        return log.entry(
+            issuer_spki=self._authority.signer.spki,
+            serial=self.serial,
+            name=self.name,
+            until=int(self.not_after.timestamp()),
+            signed_part=self.signed_part(),
+            time=time,
+        )
 
     def certificate(self, *more: bytes) -> bytes:
         """The certificate, DER."""
@@ -190,16 +229,15 @@ def draft(
     require_words(authority, words_for(appraisal))
     not_before, not_after = validity(appraisal, authority, terms, when=when)
     identity = SpiffeId(authority.trust_domain, launch.package, launch.digest())
-    return authority.sign(
+    return authority.draft(
         serial=serial,
         subject=subject(appraisal, launch),
         spki=request.spki,
         not_before=not_before,
         not_after=not_after,
-        extensions=(
-            profile.alternative_names([str(identity)], terms.dns),
-            profile.extension(ID_PE_CMW, result),
-        ),
+        uri=str(identity),
+        dns=terms.dns,
+        extensions=(profile.extension(ID_PE_CMW, result),),
     )
 
 
@@ -219,6 +257,17 @@ def measurement(appraisal: Appraisal) -> str:
         (facts[key] for key in ("measurement", "mr_td", "mrtd", "mr_enclave", "mrenclave") if key in facts), ""
     )
     return found if isinstance(found, str) else ""
+
+
+def facts_of(appraisal: Appraisal) -> dict[str, str]:
+    """By what certificates are found when something turns out bad: technology, measurement, platform."""
+    facts = appraisal.members[0].claims.facts()
+    chip = next((facts[key] for key in ("chip_id", "ppid", "platform_instance_id") if key in facts), "")
+    return {
+        "technology": technology(appraisal),
+        "measurement": measurement(appraisal),
+        "platform": chip if isinstance(chip, str) else "",
+    }
 
 
 def subject(appraisal: Appraisal, launch: Launch) -> bytes:

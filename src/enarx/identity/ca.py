@@ -106,13 +106,15 @@ def service_certificate(
     key = key or ec.generate_private_key(ec.SECP256R1())
     dns, addresses = _sorted(names)
     uri = f"spiffe://{authority.trust_domain}/{role}"
-    raw = authority.sign(
+    raw = authority.draft(
         serial=serial,
         subject=profile.name((profile.ORGANIZATION, "Enarx"), (profile.COMMON_NAME, role)),
         spki=KeySigner(key).spki,
         not_before=max(when - BACKDATED, authority.certificate.not_before),
         not_after=min(when + SERVICE_LIFETIME, authority.certificate.not_after),
-        extensions=(profile.alternative_names([uri], dns, addresses),),
+        uri=uri,
+        dns=dns,
+        addresses=addresses,
     ).certificate()
     return pem((Certificate(raw), *authority.path)), key_pem(key)
 

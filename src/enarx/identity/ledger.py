@@ -20,10 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from enarx.errors import EnarxError, Reason, Undetermined
 from enarx.identity.merkle import Peaks, leaf_hash
-from enarx.identity.schema import ENTRY, NODE, NONCE, TREE
+from enarx.identity.schema import ENTRY, ISSUED, NODE, NONCE, TREE
 
 MOST = 512
 """Jobs in one transaction."""
+BACKWARDS = 60.0
+"""Seconds by which instances' clocks may differ."""
 
 
 class Nonce(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +39,27 @@ class Nonce(msgspec.Struct, frozen=True, kw_only=True):
     expires: float
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """One entry of the issuance log, and the serial number to find it by."""
+class Issuance(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written of a certificate before it leaves.
+
+    entry        of the log
+    serial       20 bytes
+    time, until  of issue and of its end, seconds since the epoch
+    measurement, platform   of the machine, hexadecimal, or ""
+    package, launch         32 bytes each
+    """
 
     entry: bytes
     serial: bytes
+    tenant: str
+    policy: str
     time: float
+    until: float
+    technology: str
+    measurement: str
+    package: bytes
+    launch: bytes
+    platform: str
 
 
 class Put(msgspec.Struct, frozen=True):
@@ -61,7 +78,7 @@ class Spend(msgspec.Struct, frozen=True):
 class Record(msgspec.Struct, frozen=True):
     """Append to the log: the answer is the entry's position."""
 
-    entry: Entry
+    issuance: Issuance
 
 
 _Waiting = tuple[Put | Spend | Record | None, asyncio.AbstractEventLoop | None, "asyncio.Future[Any] | None"]
@@ -87,9 +104,9 @@ class Ledger:
         found: Nonce | None = await self._do(Spend(nonce, now))
         return found
 
-    async def record(self, entry: Entry) -> int:
-        """Append an entry; its position, once it cannot be lost any more."""
-        position: int = await self._do(Record(entry))
+    async def record(self, issuance: Issuance) -> int:
+        """Append to the log; the entry's position, once it cannot be lost any more."""
+        position: int = await self._do(Record(issuance))
         return position
 
     async def alive(self) -> None:
@@ -135,20 +152,19 @@ class Ledger:
         incarnation = self._incarnation(connection)
         puts = [job.nonce for job in jobs if isinstance(job, Put)]
         spends = [job for job in jobs if isinstance(job, Spend)]
-        records = [job.entry for job in jobs if isinstance(job, Record)]
+        records = [job.issuance for job in jobs if isinstance(job, Record)]
         if puts:
             rows = [{**msgspec.structs.asdict(one), "incarnation": incarnation} for one in puts]
             connection.execute(insert(NONCE), rows)
         spent = _spend(connection, spends, incarnation) if spends else {}
-        position = _append(connection, records) if records else 0
+        positions = iter(_append(connection, records) if records else ())
         answers: list[Any] = []
         for job in jobs:
             match job:
                 case Spend(nonce):
                     answers.append(spent.pop(nonce, None))  # asked for twice in one group: once is given
                 case Record():
-                    answers.append(position)
-                    position += 1
+                    answers.append(next(positions))
                 case _:
                     answers.append(None)
         return answers
@@ -172,22 +188,39 @@ def _spend(connection: Connection, spends: list[Spend], incarnation: str) -> dic
     }
 
 
-def _append(connection: Connection, entries: list[Entry]) -> int:
-    """Append entries; the first one's position. The tree's row is locked, so that positions have no gap."""
+def _append(connection: Connection, issuances: list[Issuance]) -> list[int | EnarxError]:
+    """Append to the log; each one's position, or why not.
+
+    The tree's row is locked, so that positions have no gap. What is older than the log's last entry
+    by more than `BACKWARDS` was issued by a clock that is wrong, and is not written.
+    """
     row = connection.execute(select(TREE.c.size, TREE.c.peaks, TREE.c.time).with_for_update()).one()
-    last = max(row.time, *(one.time for one in entries))
-    peaks = Peaks(row.size, row.peaks)
-    rows = []
-    for at, one in enumerate(entries, start=row.size):
+    timely = [one for one in issuances if one.time >= row.time - BACKWARDS]
+    answers: list[int | EnarxError] = []
+    positions = iter(range(row.size, row.size + len(timely)))
+    for one in issuances:
+        late = one.time < row.time - BACKWARDS
+        answers.append(Undetermined(Reason.CLOCK, "the steward's clock is behind its log") if late else next(positions))
+    if timely:
+        _write(connection, Peaks(row.size, row.peaks), timely, max(row.time, *(one.time for one in timely)))
+    return answers
+
+
+def _write(connection: Connection, peaks: Peaks, issuances: list[Issuance], last: float) -> None:
+    entries, issued = [], []
+    for one in issuances:
         leaf = leaf_hash(one.entry)
+        entries.append({"position": peaks.size, "leaf": leaf, "entry": one.entry})
         peaks.append(leaf)
-        rows.append({"position": at, "leaf": leaf, "entry": one.entry, "serial": one.serial})
-    connection.execute(insert(ENTRY), rows)
+        row = msgspec.structs.asdict(one)
+        del row["entry"]
+        issued.append(row)
+    connection.execute(insert(ENTRY), entries)
+    connection.execute(insert(ISSUED), issued)
     if peaks.full:
         nodes = [{"level": level, "position": at, "hash": found} for level, at, found in peaks.full]
         connection.execute(insert(NODE), nodes)
     connection.execute(update(TREE).values(size=peaks.size, peaks=peaks.encoded(), time=last))
-    return int(row.size)
 
 
 def _tell(waiting: list[_Waiting], answers: list[Any]) -> None:

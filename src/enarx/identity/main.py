@@ -7,7 +7,9 @@ a CA that may not issue what the policies accept, a database that does not answe
 
 from __future__ import annotations
 
+import functools
 import ipaddress
+import os
 import secrets
 import socket
 import tempfile
@@ -16,17 +18,20 @@ from pathlib import Path
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from enarx.appraisal import policy as policy_
 from enarx.codec import x509
 from enarx.errors import Misused, Reason
 from enarx.evidence.anchor import Anchors
 from enarx.identity import store
+from enarx.identity.archive import Archive
 from enarx.identity.authority import Authority, Terms
 from enarx.identity.ca import service_certificate
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
+from enarx.identity.log import LogKey
 from enarx.identity.service import create
 from enarx.identity.signer import KeySigner
 from enarx.identity.steward import Outcomes, Rule, Steward, require_one_anchor_set
@@ -34,7 +39,7 @@ from enarx.web.guard import Guard
 from enarx.web.limits import Limits
 from enarx.web.metrics import Metrics
 from enarx.web.serve import Settings as Listening
-from enarx.web.serve import serve
+from enarx.web.serve import bound, serve, url
 from enarx.web.tls import TlsFiles
 
 
@@ -63,30 +68,37 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls: TlsChoice = TlsChoice()
     workers: int = 1
     rate: float = 0.0
+    url: str = ""
+    log_key: Path | None = None
 
 
 def run(settings: Settings, anchors: Anchors) -> int:
     """Serve until a signal; the exit code."""
+    listener = bound(settings.host, settings.port)
+    address = settings.url or url(listener, tls=not settings.tls.plain)
     clock = Clock()
-    authority = load_authority(settings)
+    authority = load_authority(settings, address)
     rules = load_rules(settings)
     require_one_anchor_set(authority, rules, anchors)
     with tempfile.TemporaryDirectory(prefix="enarx-steward-") as folder:
-        url = settings.database or f"sqlite:///{folder}/steward.sqlite"
-        first = store.connect(url)
+        database = settings.database or f"sqlite:///{folder}/steward.sqlite"
+        log = load_log_key(settings, Path(folder))
+        first = store.connect(database)
         store.prepare(first)
         first.dispose()
-        start = secrets.token_hex(8)
         limits = Limits(rate=settings.rate, burst=max(100, int(settings.rate)))
-
-        def worker() -> Guard:
-            engine = store.connect(url)
-            ledger = Ledger(engine, store.incarnations(engine, start))
-            metrics = Metrics("steward")
-            outcomes = Outcomes(metrics.registry)
-            steward = Steward(authority, rules, anchors, ledger, clock=clock, outcomes=outcomes)
-            return create(steward, ledger, limits=limits, metrics=metrics)
-
+        worker = functools.partial(
+            _worker,
+            authority=authority,
+            rules=rules,
+            anchors=anchors,
+            log=log,
+            database=database,
+            start=secrets.token_hex(8),
+            clock=clock,
+            limits=limits,
+            address=address,
+        )
         listening = Listening(
             name="steward",
             host=settings.host,
@@ -95,20 +107,83 @@ def run(settings: Settings, anchors: Anchors) -> int:
             limits=limits,
             workers=settings.workers,
         )
-        return serve(worker, listening)
+        return serve(worker, listening, listener)
 
 
-def load_authority(settings: Settings) -> Authority:
+def _worker(
+    *,
+    authority: Authority,
+    rules: dict[str, Rule],
+    anchors: Anchors,
+    log: LogKey,
+    database: str,
+    start: str,
+    clock: Clock,
+    limits: Limits,
+    address: str,
+) -> Guard:
+    """The application of one worker, with a ledger of its own."""
+    engine = store.connect(database)
+    ledger = Ledger(engine, store.incarnations(engine, start))
+    metrics = Metrics("steward")
+    steward = Steward(
+        authority,
+        rules,
+        anchors,
+        ledger,
+        log,
+        log_url=f"{address}/log",
+        clock=clock,
+        outcomes=Outcomes(metrics.registry),
+    )
+    return create(steward, ledger, Archive(engine), log, limits=limits, metrics=metrics)
+
+
+def load_log_key(settings: Settings, folder: Path) -> LogKey:
+    """The log's key: of its file, which is made at the first start; of this run alone without a database."""
+    path = settings.log_key or (settings.key.with_name(settings.key.name + ".log") if settings.database else None)
+    path = path or folder / "log.key"
+    if not path.exists():
+        made = ed25519.Ed25519PrivateKey.generate()
+        pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_private(path, pem)
+    key = _load_key(path, None)
+    if not isinstance(key, ed25519.Ed25519PrivateKey):
+        raise Misused(Reason.KEY_INVALID, f"{path}: not an Ed25519 key")
+    return LogKey(key, f"{settings.trust_domain}/log")
+
+
+def write_private(path: Path, contents: bytes) -> None:
+    """A new file that only its owner can read; `Misused` when it cannot be made."""
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise Misused(Reason.FILE_UNWRITABLE, f"{path}: {error.strerror}") from None
+
+
+def load_authority(settings: Settings, address: str) -> Authority:
     """The CA of the files; `Misused` when they are not a CA's certificate and its key."""
     path = x509.from_pem(read(settings.certificate), str(settings.certificate))
     passphrase = read(settings.passphrase).rstrip(b"\r\n") if settings.passphrase else None
+    return Authority(
+        path,
+        KeySigner(_load_key(settings.key, passphrase)),
+        trust_domain=settings.trust_domain,
+        crl_url=f"{address}/v1/crl",
+        ocsp_url=f"{address}/v1/ocsp",
+    )
+
+
+def _load_key(path: Path, passphrase: bytes | None) -> object:
     try:
-        key = load_pem_private_key(read(settings.key), passphrase)
+        return load_pem_private_key(read(path), passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # the library's message may quote the file
         hint = "" if passphrase else "an encrypted key needs --key-passphrase-file"
-        raise Misused(Reason.KEY_INVALID, f"{settings.key}: not a key that can be read", hint=hint) from None
-    return Authority(path, KeySigner(key), trust_domain=settings.trust_domain)
+        raise Misused(Reason.KEY_INVALID, f"{path}: not a key that can be read", hint=hint) from None
 
 
 def load_rules(settings: Settings) -> dict[str, Rule]:

@@ -33,11 +33,28 @@ ENTRY = Table(
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("leaf", LargeBinary, nullable=False),
     Column("entry", LargeBinary, nullable=False),
-    Column("serial", LargeBinary, nullable=False),
     Index("log_entry_leaf", "leaf"),
-    Index("log_entry_serial", "serial"),
 )
 """The issuance log's entries, in order."""
+
+ISSUED = Table(
+    "issued",
+    METADATA,
+    Column("serial", LargeBinary, primary_key=True),
+    Column("tenant", String(63), nullable=False),
+    Column("policy", String(255), nullable=False),
+    Column("time", Float, nullable=False),
+    Column("until", Float, nullable=False),
+    Column("technology", String(255), nullable=False),
+    Column("measurement", Text, nullable=False),
+    Column("package", LargeBinary, nullable=False),
+    Column("launch", LargeBinary, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("revoked", Float, nullable=True),
+    Column("reason", Integer, nullable=True),
+    Index("issued_until", "until"),
+)
+"""Certificates by serial number: what they rest on, and whether they were revoked (RFC 5280 section 5.3.1)."""
 
 NODE = Table(
     "log_node",

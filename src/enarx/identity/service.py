@@ -7,7 +7,10 @@ from typing import Any
 
 from litestar import Request, post
 
+from enarx.identity import service_log
+from enarx.identity.archive import Archive
 from enarx.identity.ledger import Ledger
+from enarx.identity.log import LogKey
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
 from enarx.identity.steward import Steward
 from enarx.web.answers import JSON, application, only
@@ -18,7 +21,9 @@ from enarx.web.metrics import Metrics
 DESCRIPTION = "Issues certificates to Keeps upon evidence. Refusals are RFC 9457 problem documents."
 
 
-def create(steward: Steward, ledger: Ledger, *, limits: Limits, metrics: Metrics) -> Guard:
+def create(
+    steward: Steward, ledger: Ledger, archive: Archive, log: LogKey, *, limits: Limits, metrics: Metrics
+) -> Guard:
     """The application of one worker."""
 
     @post("/v1/nonce", before_request=only(JSON), status_code=200)
@@ -36,5 +41,10 @@ def create(steward: Steward, ledger: Ledger, *, limits: Limits, metrics: Metrics
     async def close() -> None:
         ledger.close()
 
-    made = application([nonce, attest], title="Enarx Steward", description=DESCRIPTION, on_shutdown=[close])
+    made = application(
+        [nonce, attest, *service_log.routes(archive, log)],
+        title="Enarx Steward",
+        description=DESCRIPTION,
+        on_shutdown=[close],
+    )
     return Guard(made, service="steward", limits=limits, metrics=metrics, ready=ledger.alive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,14 +13,14 @@ from prometheus_client import CollectorRegistry, Counter
 
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
-from enarx.codec import x509
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
 from enarx.evidence.memory import Memory
 from enarx.identity import judgement, result
-from enarx.identity.authority import Authority, Terms, draft, technology
+from enarx.identity.authority import Authority, Terms, draft, facts_of, technology
 from enarx.identity.clock import Clock
-from enarx.identity.ledger import Ledger, Nonce
+from enarx.identity.ledger import Issuance, Ledger, Nonce
+from enarx.identity.log import LogKey, Promise
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
 
 NONCE_SIZE = 32
@@ -59,7 +59,9 @@ class Steward:
         rules: Mapping[str, Rule],
         anchors: Anchors,
         ledger: Ledger,
+        log: LogKey,
         *,
+        log_url: str,
         clock: Clock,
         outcomes: Outcomes,
         tenant: str = "default",
@@ -69,6 +71,8 @@ class Steward:
         self._rules = rules
         self._anchors = anchors
         self._ledger = ledger
+        self._log = log
+        self._log_url = log_url
         self._clock = clock
         self._outcomes = outcomes
         self._tenant = tenant
@@ -113,14 +117,15 @@ class Steward:
         said["policy"] = name
         appraisal = judgement.judge(asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory)
         said["technology"] = technology(appraisal)
-        answer = self._issue(appraisal, case, rule, asked.nonce, when)
+        answer = await self._issue(appraisal, case, name, rule, asked.nonce, when)
         self._outcomes.add(said["technology"], None)
         said["verdict"] = "accepted"
         return answer
 
-    def _issue(
-        self, appraisal: Appraisal, case: judgement.Case, rule: Rule, nonce: bytes, when: datetime
+    async def _issue(
+        self, appraisal: Appraisal, case: judgement.Case, name: str, rule: Rule, nonce: bytes, when: datetime
     ) -> AttestAnswer:
+        """The certificate is signed after its entry is in the log for good, and not before."""
         accepted = appraisal.accepted()
         token = result.jwt(result.claims(appraisal, nonce=nonce), self.authority.signer)
         made = draft(
@@ -132,12 +137,30 @@ class Steward:
             result=result.certificate_value(token),
             when=when,
             serial=secrets.randbits(126) | 1 << 126,
-        ).certificate()
-        certificate = x509.Certificate(made)
+        )
+        time = int(when.timestamp() * 1000)
+        entry = made.entry(time)
+        promise = Promise(self._log.public, time, self._log.promise(entry), self._log_url)
+        facts = facts_of(appraisal)
+        await self._ledger.record(
+            Issuance(
+                entry=entry,
+                serial=made.serial.to_bytes(20, "big"),
+                tenant=self._tenant,
+                policy=name,
+                time=when.timestamp(),
+                until=made.not_after.timestamp(),
+                technology=facts["technology"],
+                measurement=facts["measurement"],
+                package=case.launch.package,
+                launch=case.launch_digest,
+                platform=facts["platform"],
+            )
+        )
         return AttestAnswer(
-            certificates=(made, *(one.raw for one in self.authority.path)),
+            certificates=(made.certificate(promise.extension()), *(one.raw for one in self.authority.path)),
             ear=token,
-            expires=certificate.not_after.astimezone(UTC),
+            expires=made.not_after,
         )
 
     def _rule(self, name: str | None) -> tuple[str, Rule]:

@@ -48,14 +48,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 10.0
 
 
-def serve(application: Callable[[], Application], settings: Settings) -> int:
+def serve(application: Callable[[], Application], settings: Settings, listener: socket.socket | None = None) -> int:
     """Serve what `application()` returns, called once in each worker. Returns the exit code.
+
+    `listener`: of `bound`, for a service that has to know its own address beforehand.
 
     Raises `Misused` when the port is in use or the TLS files are of no use.
     """
     context = server_context(settings.tls) if settings.tls is not None else None
-    listener = bound(settings.host, settings.port)
-    said = f"{settings.name}: listening on {url(listener, settings)}"
+    listener = listener or bound(settings.host, settings.port)
+    said = f"{settings.name}: listening on {url(listener, tls=settings.tls is not None)}"
     if settings.workers == 1:
         return server.run(application(), settings.name, listener, context, settings, ready=lambda: _say(said))
     return _Workers(application, settings, listener, context).run(said)
@@ -77,11 +79,11 @@ def bound(host: str, port: int) -> socket.socket:
         raise Misused(reason, f"{host} port {port}: {said}", hint=hint) from None
 
 
-def url(listener: socket.socket, settings: Settings) -> str:
+def url(listener: socket.socket, *, tls: bool) -> str:
     """Where a client on this machine finds the service."""
     host, port = listener.getsockname()[:2]
     host = {"::": "localhost", "0.0.0.0": "localhost"}.get(host, host)  # noqa: S104
-    return f"{'https' if settings.tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _say(line: str) -> None:
