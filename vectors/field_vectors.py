@@ -79,20 +79,25 @@ def write(
             (one / "endorsements.cbor").write_bytes(encode(refusal.endorsements))
 
 
-def policy(section: str, fields: Mapping[str, Any]) -> str:
+def policy(section: str, fields: Mapping[str, Any], common: Mapping[str, Any] = COMMON) -> str:
     """A policy file with one section."""
-    lines = [f"{key} = {_toml(value)}" for key, value in COMMON.items()]
-    lines += ["", f"[{section}]", *(f"{key} = {_toml(value)}" for key, value in fields.items())]
+    lines = [f"{key} = {toml(value)}" for key, value in common.items()]
+    lines += ["", f"[{section}]", *(f"{key} = {toml(value)}" for key, value in fields.items())]
     return "\n".join(lines) + "\n"
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """A value as TOML writes it."""
     match value:
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return f"{value:%Y-%m-%dT%H:%M:%SZ}"
         case str():
             return f'"{value}"'
         case list():
-            return "[" + ", ".join(_toml(one) for one in value) + "]"
+            return "[" + ", ".join(toml(one) for one in value) + "]"
         case dict():
-            return "{ " + ", ".join(f'"{key}" = {_toml(one)}' for key, one in value.items()) + " }"
+            return "{ " + ", ".join(f'"{key}" = {toml(one)}' for key, one in value.items()) + " }"
         case _:
             return str(value)
