@@ -184,7 +184,7 @@ def authenticate(rim: Rim, roots: tuple[Certificate, ...], *, when: datetime) ->
 
 def _path(given: tuple[Certificate, ...], roots: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
     """The chain as listed, leaf first; a pinned root stands in where the list ends below it."""
-    if given[-1] in roots:
+    if given[-1].issuer == given[-1].subject:
         return given
     above = [root for root in roots if root.subject == given[-1].issuer]
     return (*given, *above[:1])
