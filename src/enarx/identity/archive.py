@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from enarx.errors import Misused, Reason
 from enarx.identity import tiles
 from enarx.identity.merkle import TILE_WIDTH, Peaks, inclusion
+from enarx.identity.revocation import Revoked, Standing
 from enarx.identity.schema import ENTRY, ISSUED, NODE, TREE
 from enarx.identity.store import unreachable
 from enarx.identity.tiles import Tile
@@ -25,14 +26,6 @@ class Proof(msgspec.Struct, frozen=True):
     checkpoint: str
     position: int
     path: tuple[bytes, ...]
-
-
-class Revoked(msgspec.Struct, frozen=True):
-    """A certificate that is on the list: when it was revoked, and why (CRLReason)."""
-
-    serial: int
-    time: float
-    reason: int
 
 
 class Archive:
@@ -86,19 +79,23 @@ class Archive:
             .order_by(ISSUED.c.serial)
         )
         rows = self._read(lambda connection: connection.execute(wanted).all())
-        return tuple(Revoked(int.from_bytes(row.serial, "big"), row.revoked, row.reason or 0) for row in rows)
+        return tuple(_revoked(int.from_bytes(row.serial, "big"), row) for row in rows)
 
-    def status(self, tenant: str, serial: int) -> Revoked | bool:
-        """A certificate's status: revoked and when; True for one that is good; False for one never issued."""
+    def status(self, tenant: str, serial: int) -> Standing:
+        """What is known of a serial number of this tenant's CA."""
         if serial.bit_length() > 160:
-            return False
+            return "unknown"
         wanted = select(ISSUED.c.revoked, ISSUED.c.reason).where(
             ISSUED.c.serial == serial.to_bytes(20, "big"), ISSUED.c.tenant == tenant
         )
         row = self._read(lambda connection: connection.execute(wanted).first())
         if row is None:
-            return False
-        return True if row.revoked is None else Revoked(serial, row.revoked, row.reason or 0)
+            return "unknown"
+        return "good" if row.revoked is None else _revoked(serial, row)
+
+
+def _revoked(serial: int, row: Any) -> Revoked:
+    return Revoked(serial, datetime.fromtimestamp(row.revoked, UTC), row.reason or 0)
 
 
 def _tile(connection: Connection, tile: Tile) -> bytes:

@@ -136,7 +136,7 @@ def _worker(
         clock=clock,
         outcomes=Outcomes(metrics.registry),
     )
-    return create(steward, ledger, Archive(engine), log, limits=limits, metrics=metrics)
+    return create(steward, ledger, Archive(engine), log, clock, limits=limits, metrics=metrics)
 
 
 def load_log_key(settings: Settings, folder: Path) -> LogKey:

@@ -117,12 +117,17 @@ def ocsp_point(url: str) -> bytes:
 
 def time(when: datetime) -> bytes:
     """UTCTime until 2049, then GeneralizedTime (RFC 5280 section 4.1.2.5). Whole seconds, UTC."""
-    if when.utcoffset() is None:
-        raise Misused(Reason.WRONG_TYPE, "time without a time zone")
-    when = when.astimezone(UTC)
+    when = utc(when)
     if when.year < 2050:
         return write(UTC_TIME, when.strftime("%y%m%d%H%M%SZ").encode())
     return write(GENERALIZED_TIME, when.strftime("%Y%m%d%H%M%SZ").encode())
+
+
+def utc(when: datetime) -> datetime:
+    """The same instant in UTC; `Misused` for a time without a zone."""
+    if when.utcoffset() is None:
+        raise Misused(Reason.WRONG_TYPE, "time without a time zone")
+    return when.astimezone(UTC)
 
 
 def tbs(

@@ -7,8 +7,9 @@ from typing import Any
 
 from litestar import Request, post
 
-from enarx.identity import service_log
+from enarx.identity import service_log, service_trust
 from enarx.identity.archive import Archive
+from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
@@ -22,7 +23,14 @@ DESCRIPTION = "Issues certificates to Keeps upon evidence. Refusals are RFC 9457
 
 
 def create(
-    steward: Steward, ledger: Ledger, archive: Archive, log: LogKey, *, limits: Limits, metrics: Metrics
+    steward: Steward,
+    ledger: Ledger,
+    archive: Archive,
+    log: LogKey,
+    clock: Clock,
+    *,
+    limits: Limits,
+    metrics: Metrics,
 ) -> Guard:
     """The application of one worker."""
 
@@ -38,11 +46,19 @@ def create(
         request.scope["said"] = said  # type: ignore[typeddict-unknown-key]
         return await steward.attest(data, said)
 
+    handlers = [
+        nonce,
+        attest,
+        *service_log.routes(archive, log),
+        *service_trust.bundle_routes((steward.authority,), log, clock),
+        *service_trust.status_routes(steward.authority, archive, clock, steward.tenant),
+    ]
+
     async def close() -> None:
         ledger.close()
 
     made = application(
-        [nonce, attest, *service_log.routes(archive, log)],
+        handlers,
         title="Enarx Steward",
         description=DESCRIPTION,
         on_shutdown=[close],

@@ -75,7 +75,7 @@ class Steward:
         self._log_url = log_url
         self._clock = clock
         self._outcomes = outcomes
-        self._tenant = tenant
+        self.tenant = tenant
         self._memory: Memory[Any] = Memory(REMEMBERED)
 
     async def nonce(self, asked: NonceRequest) -> NonceAnswer:
@@ -86,7 +86,7 @@ class Steward:
         await self._ledger.put(
             Nonce(
                 nonce=nonce,
-                tenant=self._tenant,
+                tenant=self.tenant,
                 policy=policy,
                 purpose=asked.purpose,
                 launch=asked.launch,
@@ -110,7 +110,7 @@ class Steward:
         name, rule = self._rule(asked.policy)
         when = self._clock.now()
         spent = await self._ledger.spend(asked.nonce, now=when.timestamp())
-        if spent is None or (spent.tenant, spent.policy, spent.purpose) != (self._tenant, name, "issue"):
+        if spent is None or (spent.tenant, spent.policy, spent.purpose) != (self.tenant, name, "issue"):
             raise Misused(Reason.NONCE_UNKNOWN, "nonce: spent, expired, or never given", hint="ask for another one")
         case = judgement.read(asked)
         judgement.require_launch(spent.launch, case)
@@ -146,7 +146,7 @@ class Steward:
             Issuance(
                 entry=entry,
                 serial=made.serial.to_bytes(20, "big"),
-                tenant=self._tenant,
+                tenant=self.tenant,
                 policy=name,
                 time=when.timestamp(),
                 until=made.not_after.timestamp(),
