@@ -14,7 +14,7 @@ from typing import Self
 
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Descriptor, Stat
-from enarx.runtime.wasi.errno import INVAL, ISDIR, LOOP, NOENT, NOTDIR, PERM, ROFS, WasiError
+from enarx.runtime.wasi.errno import BADF, INVAL, ISDIR, LOOP, NOENT, NOTDIR, PERM, ROFS, WasiError
 
 MOST_LINKS = 40
 """Linux's own limit (`MAXSYMLINKS`)."""
@@ -121,6 +121,12 @@ class OpenDirectory(Descriptor):
             own = (self.folder.stat().inode, rights.IS_DIRECTORY)
             self._listing = [(".", *own), ("..", *own), *self.folder.entries()]
         return self._listing[cookie:]
+
+    def seek(self, offset: int, whence: int) -> int:
+        raise WasiError(BADF)
+
+    def set_size(self, size: int) -> None:
+        raise WasiError(BADF)
 
     def set_times(self, accessed: int | None, modified: int | None) -> None:
         self.folder.set_times(".", accessed, modified)

@@ -10,7 +10,7 @@ from struct import Struct
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Stat, Table
 from enarx.runtime.wasi.directory import OpenDirectory
-from enarx.runtime.wasi.errno import BADF, INVAL, NAMETOOLONG, NOTDIR, NOTSUP, WasiError
+from enarx.runtime.wasi.errno import BADF, INVAL, NAMETOOLONG, NOTSUP, WasiError
 from enarx.runtime.wasi.memory import GuestMemory
 
 FDSTAT = Struct("<BxHxxxxQQ")
@@ -152,7 +152,9 @@ class Descriptors:
         return 0
 
     def fd_filestat_set_size(self, fd: int, size: int) -> int:
-        self._table.get(fd, rights.FD_FILESTAT_SET_SIZE).set_size(size)
+        descriptor = self._table.get(fd)
+        needed = 0 if isinstance(descriptor, OpenDirectory) else rights.FD_FILESTAT_SET_SIZE
+        self._table.get(fd, needed).set_size(size)
         return 0
 
     def fd_filestat_set_times(self, fd: int, accessed: int, modified: int, flags: int) -> int:
@@ -185,7 +187,7 @@ class Descriptors:
     def fd_readdir(self, fd: int, buffer: int, length: int, cookie: int, result: int) -> int:
         descriptor = self._table.get(fd)
         if not isinstance(descriptor, OpenDirectory):
-            raise WasiError(NOTDIR)
+            raise WasiError(BADF)
         self._table.get(fd, rights.FD_READDIR)
         target = self._memory.span(buffer, length)
         self._memory.at(result, 4)

@@ -65,7 +65,10 @@ class HostFolder(Directory):
         return _stat(os.fstat(self.host))
 
     def find(self, name: str) -> Stat:
-        return _stat(os.stat(name, dir_fd=self.host, follow_symlinks=False))
+        try:
+            return _stat(os.stat(name, dir_fd=self.host, follow_symlinks=False))
+        except OSError as error:
+            raise WasiError(from_host(error)) from None
 
     def enter(self, name: str) -> Directory:
         try:
@@ -78,7 +81,10 @@ class HostFolder(Directory):
         return HostFolder(os.dup(self.host))
 
     def link_target(self, name: str) -> str:
-        return os.readlink(name, dir_fd=self.host)
+        try:
+            return os.readlink(name, dir_fd=self.host)
+        except OSError as error:
+            raise WasiError(from_host(error)) from None
 
     def open(self, name: str, how: Opened) -> Descriptor:
         if not how.create and self.find(name).filetype != rights.REGULAR_FILE:
