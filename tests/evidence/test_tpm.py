@@ -80,7 +80,15 @@ def signature_forms(of: SimulatedTpm, attest: bytes) -> dict[str, bytes]:
 def test_bare_signatures_are_read_too(of: SimulatedTpm, form: int) -> None:
     attest = of.quote(NONCE)
     signature = [*signature_forms(of, attest).values()][form]
-    assert judge(Evidence(Kind.TPM, attest, {**of.parts(attest), "signature": signature}), of=of).bound == NONCE
+    parts = {**of.parts(attest), "signature": signature}
+    del parts["ak_public"]  # which would say that RSASSA is the only scheme
+    assert judge(Evidence(Kind.TPM, attest, parts), of=of).bound == NONCE
+
+
+def test_a_key_signs_with_its_own_scheme_only() -> None:
+    attest = RSA.quote(NONCE)
+    parts = {**RSA.parts(attest), "signature": signature_forms(RSA, attest)["RSAPSS"]}
+    assert refused(Unauthentic, Evidence(Kind.TPM, attest, parts), of=RSA) is Reason.ALGORITHM
 
 
 @pytest.mark.parametrize("of", [TPM, RSA], ids=["ecc", "rsa"])

@@ -195,9 +195,16 @@ def believed(quote: Quote, key: AttestationKey, *, trail: Trail) -> Boot:
     registers, where given, have the digest that was signed; the log, where given, leads to them.
     """
     attest = quote.attest
-    signature = parse_signature(quote.signature, key.key)
+    signature = parse_signature(quote.signature, key)
     require_signature(signature, key.key, attest.raw, trail=trail, name="quote")
     _require_attributes(key, trail)
+    trail.require(
+        key.scheme in (None, signature.scheme) and key.algorithm in (None, signature.algorithm),
+        Reason.ALGORITHM,
+        "quote: scheme of the key",
+        fact=f"{signature.scheme:#06x} with {signature.algorithm}",
+        source="TPM 2.0 Library, Part 2, section 12.2.3.5",
+    )
     banks = [one.bank for one in attest.selections if one.registers]
     trail.require(
         any(bank != SHA1 for bank in banks),

@@ -18,27 +18,35 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from enarx.codec.cursor import Cursor
 from enarx.codec.x509 import PublicKey
 from enarx.errors import Malformed, Reason
+from enarx.evidence.event_log import ALGORITHMS
 from enarx.evidence.tpm_attest import sized
 
 MAX_BYTES = 8192
 ALG_RSA, ALG_ECC, ALG_NULL = 0x0001, 0x0023, 0x0010
 RSASSA, RSAPSS, ECDSA = 0x0014, 0x0016, 0x0018
+SCHEMES = {ALG_RSA: (RSASSA, RSAPSS), ALG_ECC: (ECDSA,)}
 _CURVES: dict[int, ec.EllipticCurve] = {3: ec.SECP256R1(), 4: ec.SECP384R1(), 5: ec.SECP521R1()}
 
 # TPMA_OBJECT, Part 2 section 8.3
 FIXED_TPM, FIXED_PARENT, SENSITIVE_DATA_ORIGIN = 1 << 1, 1 << 4, 1 << 5
 RESTRICTED, DECRYPT, SIGN = 1 << 16, 1 << 17, 1 << 18
+_DEFINED = sum(1 << bit for bit in (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19))
 ATTESTATION = FIXED_TPM | FIXED_PARENT | SENSITIVE_DATA_ORIGIN | RESTRICTED | SIGN
 """What an attestation key is: made inside the TPM, never outside it, and signing nothing that
 the TPM did not make itself."""
 
 
 class AttestationKey(msgspec.Struct, frozen=True):
-    """A public key; `attributes` (TPMA_OBJECT) where a TPM structure gave them; `scheme` likewise."""
+    """A public key, and what a TPM structure says of its use.
+
+    attributes TPMA_OBJECT, or None: a bare key
+    scheme, algorithm  the only scheme and hash that it signs with, or None: any
+    """
 
     key: PublicKey
     attributes: int | None = None
     scheme: int | None = None
+    algorithm: str | None = None
 
     def spki(self) -> bytes:
         """The SubjectPublicKeyInfo, DER."""
@@ -81,20 +89,32 @@ def _loaded(raw: bytes, *, pem: bool) -> PublicKey:
 
 
 def _tpmt_public(raw: bytes) -> AttestationKey:
-    """TPMT_PUBLIC, Part 2 section 12.2.4."""
+    """TPMT_PUBLIC of a signing key, Part 2 section 12.2.4."""
     cursor = Cursor(raw, "TPMT_PUBLIC")
     kind = cursor.big(2, "type")
-    cursor.big(2, "nameAlg")
+    _hash(cursor, "nameAlg")
     attributes = cursor.big(4, "objectAttributes")
+    if attributes & ~_DEFINED:
+        raise Malformed(Reason.RESERVED_NOT_ZERO, f"TPMT_PUBLIC: attributes {attributes:#010x}")
     sized(cursor, "authPolicy")
-    if cursor.big(2, "symmetric") != ALG_NULL:
-        cursor.take(4, "symmetric.keyBits, mode")
+    if attributes & DECRYPT and cursor.raw[cursor.at : cursor.at + 2] != ALG_NULL.to_bytes(2, "big"):
+        cursor.take(6, "symmetric")  # of a storage key, which is refused for that attribute
+    elif cursor.big(2, "symmetric") != ALG_NULL:
+        raise Malformed(Reason.INCONSISTENT, "TPMT_PUBLIC: a signing key with a symmetric algorithm")
     scheme = cursor.big(2, "scheme")
-    if scheme != ALG_NULL:
-        cursor.big(2, "scheme.hashAlg")
+    if scheme not in (ALG_NULL, *SCHEMES.get(kind, ())):
+        raise Malformed(Reason.UNKNOWN_VALUE, f"TPMT_PUBLIC: scheme {scheme:#06x}")
+    algorithm = None if scheme == ALG_NULL else _hash(cursor, "scheme.hashAlg")
     key = _rsa(cursor) if kind == ALG_RSA else _ecc(cursor, kind)
     cursor.done()
-    return AttestationKey(key, attributes, None if scheme == ALG_NULL else scheme)
+    return AttestationKey(key, attributes, None if scheme == ALG_NULL else scheme, algorithm)
+
+
+def _hash(cursor: Cursor, field: str) -> str:
+    number = cursor.big(2, field)
+    if number not in ALGORITHMS:
+        raise Malformed(Reason.UNKNOWN_VALUE, f"TPMT_PUBLIC: {field} {number:#06x}")
+    return ALGORITHMS[number]
 
 
 def _rsa(cursor: Cursor) -> PublicKey:
@@ -119,7 +139,7 @@ def _ecc(cursor: Cursor, kind: int) -> PublicKey:
         raise Malformed(Reason.UNKNOWN_VALUE, f"TPMT_PUBLIC: type {kind:#06x}")
     number = cursor.big(2, "curveID")
     if cursor.big(2, "kdf") != ALG_NULL:
-        cursor.big(2, "kdf.hashAlg")
+        raise Malformed(Reason.UNKNOWN_VALUE, "TPMT_PUBLIC: kdf")  # none is defined for signing keys
     x, y = (int.from_bytes(sized(cursor, f"unique.ecc.{name}"), "big") for name in ("x", "y"))
     if number not in _CURVES:
         raise Malformed(Reason.UNKNOWN_VALUE, f"TPMT_PUBLIC: curve {number:#06x}")

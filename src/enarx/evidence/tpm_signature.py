@@ -20,7 +20,7 @@ from enarx.errors import Malformed, Reason
 from enarx.evidence.check import Trail
 from enarx.evidence.event_log import ALGORITHMS
 from enarx.evidence.tpm_attest import sized
-from enarx.evidence.tpm_key import ECDSA, RSAPSS, RSASSA
+from enarx.evidence.tpm_key import ECDSA, RSAPSS, RSASSA, AttestationKey
 
 MAX_BYTES = 2048
 _HASHES: dict[str, Any] = {"sha-256": hashes.SHA256(), "sha-384": hashes.SHA384(), "sha-512": hashes.SHA512()}
@@ -42,20 +42,22 @@ class Signature(msgspec.Struct, frozen=True):
     value: bytes
 
 
-def parse(raw: bytes, key: PublicKey) -> Signature:
-    """The signature in any of its forms. `key` tells bare bytes apart, and nothing else."""
+def parse(raw: bytes, key: AttestationKey) -> Signature:
+    """The signature in any of its forms. `key` tells bare bytes apart, and says their scheme where it can."""
     if len(raw) > MAX_BYTES:
         raise Malformed(Reason.TOO_LARGE, f"quote signature: {len(raw)} bytes")
-    if isinstance(key, rsa.RSAPublicKey):
-        if len(raw) == (key.key_size + 7) // 8:
-            return Signature(RSASSA, "sha-256", raw)
+    public = key.key
+    if isinstance(public, rsa.RSAPublicKey):
+        if len(raw) == (public.key_size + 7) // 8:
+            return Signature(key.scheme or RSASSA, key.algorithm or "sha-256", raw)
         return _tpmt_signature(raw)
-    half = (key.curve.key_size + 7) // 8
-    if raw[:1] == b"\x30":
-        return Signature(ECDSA, _BARE_ECDSA[key.curve.name], _canonical(raw))
+    half = (public.curve.key_size + 7) // 8
+    algorithm = key.algorithm or _BARE_ECDSA[public.curve.name]
     if len(raw) == 2 * half:
         r, s = (int.from_bytes(part, "big") for part in (raw[:half], raw[half:]))
-        return Signature(ECDSA, _BARE_ECDSA[key.curve.name], encode_dss_signature(r, s))
+        return Signature(ECDSA, algorithm, encode_dss_signature(r, s))
+    if raw[:1] == b"\x30":
+        return Signature(ECDSA, algorithm, _canonical(raw))
     return _tpmt_signature(raw)
 
 
