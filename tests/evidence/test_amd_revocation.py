@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from snp_world import authority
+from tests.evidence.snp_world import authority
 
 from enarx.codec.x509 import Certificate
 from enarx.errors import Reason, Unauthentic

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snp_world import NOW, Capture, authority, capture, vendor
+from tests.evidence.snp_world import NOW, Capture, authority, capture, vendor
 
 from enarx.codec import der
 from enarx.errors import EnarxError, Faulty, Malformed, Reason, Unauthentic, Undetermined

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snp_world import NOW, capture, vendor
+from tests.evidence.snp_world import NOW, capture, vendor
 
 from enarx.errors import EnarxError, Faulty, Malformed, Reason
 from enarx.evidence import snp_table

@@ -133,9 +133,32 @@ def _machine(message, report, options, control):
 
 
 def _tpm(message, report, options, control):
-    from enarx.platform.tpm import client
+    from enarx.platform.tpm import device
 
-    report("tpm", **client.story(message))
+    send = device.open_device()
+    device.extend(send, device.LAUNCH_REGISTER, message["launch"])
+    started = time.monotonic()
+    made = device.quote(send, message["challenge"], device.event_log())
+    report(
+        "quoted",
+        attest=made.attest,
+        signature=made.signature,
+        ak_public=made.ak_public,
+        pcrs={str(number): value for number, value in made.pcrs.items()},
+        event_log=made.event_log,
+        microseconds=int((time.monotonic() - started) * 1e6),
+    )
+
+
+def _credential(message, report, options, control):
+    from enarx.platform.tpm import command, device
+
+    send = device.open_device()
+    if "blob" not in message:
+        with device.loaded(send, command.create_ek()) as ek, device.loaded(send, command.create_ak()) as ak:
+            report("keys", ek=ek.public, ak=ak.public, ak_name=ak.name)
+        return
+    report("activated", secret=device.activate(send, message["blob"], message["secret"], bytes(32)))
 
 
 def _hoard(message, report, options, control):
@@ -158,6 +181,7 @@ ACTS = {
     "flood": _flood,
     "machine": _machine,
     "tpm": _tpm,
+    "credential": _credential,
     "hoard": _hoard,
     "exit": _exit,
     "stop": lambda *_: os._exit(0),
