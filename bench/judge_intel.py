@@ -26,8 +26,8 @@ from enarx.evidence.memory import Memory
 from enarx.evidence.production import production
 
 EVIDENCE = Path(os.environ.get("ENARX_EVIDENCE", Path(__file__).resolve().parents[2] / "shared" / "evidence"))
-ROUNDS = 40
-PER_ROUND = 20
+ROUNDS = 24
+PER_ROUND = 50
 
 
 class Capture:
@@ -100,22 +100,21 @@ def warm(name: str, capture: Capture) -> Iterator[dict[str, Any]]:
 
 
 def newplatform(name: str, capture: Capture) -> Iterator[dict[str, Any]]:
-    """A PCK leaf not seen before. Every quote ends its chain in another number of NULs, so that none is remembered."""
+    """A PCK leaf not seen before: every quote breaks the first lines of its chain elsewhere, so none is remembered."""
     memory: Memory[Any] = Memory()
     capture.judge(memory)
-    quotes = [varied(capture.quote, nuls) for nuls in range(1, ROUNDS * PER_ROUND + 1)]
+    quotes = [varied(capture.quote, at) for at in range(ROUNDS * PER_ROUND)]
     yield result(name, capture, lambda: capture.judge(memory, quotes.pop()))
 
 
-def varied(quote: bytes, nuls: int) -> bytes:
-    """A version 4 quote of TD 1.0 with so many more NULs after its chain (unsigned, and allowed there)."""
-    lengths = 632, 632 + 4 + 64 + 64 + 2  # of the signature data, and of certification data type 6
+def varied(quote: bytes, at: int) -> bytes:
+    """A version 4 quote of TD 1.0 with one more line end in the PEM of its PCK leaf (unsigned, and allowed there)."""
     auth = 632 + 4 + 64 + 64 + 6 + 384 + 64
     inner = auth + 2 + int.from_bytes(quote[auth : auth + 2], "little") + 2
-    end = inner + 4 + int.from_bytes(quote[inner : inner + 4], "little")
-    longer = bytearray(quote[:end] + bytes(nuls) + quote[end:])
-    for at in (*lengths, inner):
-        longer[at : at + 4] = (int.from_bytes(quote[at : at + 4], "little") + nuls).to_bytes(4, "little")
+    letters = quote.index(b"\n", inner) + 1 + at
+    longer = bytearray(quote[:letters] + b"\n" + quote[letters:])
+    for length in (632, 632 + 4 + 64 + 64 + 2, inner):  # of signature data, and of both kinds of certification data
+        longer[length : length + 4] = (int.from_bytes(quote[length : length + 4], "little") + 1).to_bytes(4, "little")
     return bytes(longer)
 
 

@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Reason
 from enarx.evidence import intel_intermediates, intel_pck, intel_pem, intel_signature, intel_terms
@@ -33,9 +35,10 @@ Roots = tuple[Certificate, ...]
 
 
 class PckChain(msgspec.Struct, frozen=True):
-    """An authenticated path from a platform's PCK certificate to a root."""
+    """An authenticated path from a platform's PCK certificate, of which key and serial number are kept, to a root."""
 
-    leaf: Certificate
+    key: ec.EllipticCurvePublicKey
+    serial: int
     ca: Certificate
     root: Certificate
     platform: Platform
@@ -53,7 +56,7 @@ class Signer(msgspec.Struct, frozen=True):
 
 def authenticate_pck(text: bytes, roots: Roots, *, when: datetime, trail: Trail, memory: Memory[Any]) -> PckChain:
     """Believe the PCK chain in `text` (PEM: leaf, CA, root) because of one of `roots`."""
-    key = ("intel-pck", text, roots)
+    key = ("intel-pck", sha256(text), roots)
     chain: PckChain | None = memory.get(key)
     if chain is None:
         chain = _pck(text, roots, memory)
@@ -72,7 +75,7 @@ def authenticate_signer(
     if found is None:
         path = intel_pem.blocks(text, name)
         if len(path) != 2:
-            raise Malformed(Reason.WRONG_LENGTH, f"{name}: chain of {len(path)} certificates, expected 2")
+            raise Malformed(Reason.WRONG_LENGTH, f"{name}: {len(path)} certificates where CA and root are expected")
         found = _signer(path[0], path[1], roots, names, memory)
         memory.keep(key, found)
     trail.extend(found.checks)
@@ -93,13 +96,10 @@ def found_among(given: tuple[bytes, ...]) -> bytes:
 
 
 def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
-    path = intel_pem.blocks(text, "PCK chain")
-    if len(path) != 3:
-        raise Malformed(Reason.WRONG_LENGTH, f"PCK chain of {len(path)} certificates, expected 3")
-    authority = _signer(path[1], path[2], roots, PCK_CAS, memory)
-    ca, leaf = authority.certificate, Certificate(path[0], "PCK certificate")
+    first, end, others = text.rstrip(b"\0").partition(intel_pem.END)
     trail = Trail()
-    trail.extend(authority.checks)
+    authority = authenticate_signer(others, roots, PCK_CAS, trail=trail, memory=memory, name="PCK chain")
+    ca, leaf = authority.certificate, Certificate(intel_pem.blocks(first + end, "PCK chain")[0], "PCK certificate")
     trail.require(leaf.issuer == ca.subject, Reason.CHAIN_BROKEN, "PCK certificate issuer", source=_PROFILE)
     _named(leaf, _PCK, trail, "PCK certificate")
     basic = leaf.extension("2.5.29.19")
@@ -110,9 +110,9 @@ def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
         source="RFC 5280 4.2.1.9",
     )
     trail.require(leaf.signed_by(ca.public_key), Reason.SIGNATURE_INVALID, "PCK certificate signature", source=_PROFILE)
-    trail.require(
-        intel_signature.key_of(leaf) is not None, Reason.ALGORITHM, "PCK key", expectation="P-256", source=_PROFILE
-    )
+    key = intel_signature.key_of(leaf)
+    if key is None:
+        trail.refuse(Reason.ALGORITHM, "PCK key", expectation="P-256", source=_PROFILE)
     extension = leaf.extension(intel_pck.EXTENSION)
     if extension is None:
         trail.refuse(Reason.CERTIFICATE_PROFILE, "SGX extension of the PCK certificate", source=_PROFILE)
@@ -122,7 +122,8 @@ def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
         intel_terms.of_certificate("PCK CA", ca),
         intel_terms.of_certificate("root", authority.root),
     )
-    return PckChain(leaf, ca, authority.root, intel_pck.parse(extension.value), terms, trail.checks())
+    platform = intel_pck.parse(extension.value)
+    return PckChain(key, leaf.serial, ca, authority.root, platform, terms, trail.checks())
 
 
 def _signer(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str], memory: Memory[Any]) -> Signer:

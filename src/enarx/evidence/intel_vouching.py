@@ -120,13 +120,11 @@ def _unrevoked(chain: PckChain, collateral: Collateral, trail: Trail) -> None:
         source=_QVL + "6",
         mend="give the CRL of the CA that issued this PCK certificate: platform or processor",
     )
-    for name, certificate, crl in (
-        ("PCK CA", chain.ca, collateral.root_crl),
-        ("PCK certificate", chain.leaf, collateral.pck_crl),
+    for name, serial, crl in (
+        ("PCK CA", chain.ca.serial, collateral.root_crl),
+        ("PCK certificate", chain.serial, collateral.pck_crl),
     ):
-        trail.require(
-            not crl.revokes(certificate.serial), Reason.REVOKED, f"{name} not revoked", source="Intel PCK profile 1.4"
-        )
+        trail.require(not crl.revokes(serial), Reason.REVOKED, f"{name} not revoked", source="Intel PCK profile 1.4")
 
 
 def _same_authority(a: Certificate, b: Certificate) -> bool:
@@ -191,7 +189,7 @@ def _module(domain: TdReport, collateral: Collateral, trail: Trail) -> None:
 
 def _quoting_enclave(quote: Quote, chain: PckChain, trail: Trail) -> None:
     trail.require(
-        intel_signature.verifies(intel_signature.key_of(chain.leaf), quote.qe_signature, quote.qe_report.raw),
+        intel_signature.verifies(chain.key, quote.qe_signature, quote.qe_report.raw),
         Reason.SIGNATURE_INVALID,
         "QE report signature",
         expectation="by the PCK key",

@@ -6,9 +6,11 @@ Intel SDM volume 3D, table 38-21 (REPORT), the 384 bytes that a quote signs over
 
 from __future__ import annotations
 
+from struct import Struct
+
 import msgspec
 
-from enarx.codec.cursor import Cursor
+from enarx.errors import Malformed, Reason
 
 SIZE = 384
 DEBUG, MODE64, PROVISION_KEY, EINITTOKEN_KEY, CET, KSS = 1 << 1, 1 << 2, 1 << 4, 1 << 5, 1 << 6, 1 << 7
@@ -45,38 +47,30 @@ class EnclaveReport(msgspec.Struct, frozen=True):
         return bool(self.flags() & DEBUG)
 
 
+_LAYOUT = (
+    ("CPUSVN", "16s"),
+    ("MISCSELECT", "4s"),
+    ("ISVEXTPRODID", "12x16s"),
+    ("ATTRIBUTES", "16s"),
+    ("MRENCLAVE", "32s"),
+    ("MRSIGNER", "32x32s"),
+    ("CONFIGID", "32x64s"),
+    ("ISVPRODID", "H"),
+    ("ISVSVN", "H"),
+    ("CONFIGSVN", "H"),
+    ("ISVFAMILYID", "42x16s"),
+    ("REPORTDATA", "64s"),
+)
+"""Each field with the reserved bytes before it."""
+_REPORT = Struct("<" + "".join(form for _, form in _LAYOUT))
+_RESERVED = ((20, 32), (96, 128), (160, 192), (262, 304))
+
+
 def parse(raw: bytes, what: str) -> EnclaveReport:
     """The 384 bytes of a report body; `Malformed` if reserved bytes are set."""
-    c = Cursor(raw, what)
-    cpusvn = c.take(16, "CPUSVN")
-    misc_select = c.take(4, "MISCSELECT")
-    c.zeros(12, "reserved at 20")
-    isv_ext_prod_id = c.take(16, "ISVEXTPRODID")
-    attributes = c.take(16, "ATTRIBUTES")
-    mrenclave = c.take(32, "MRENCLAVE")
-    c.zeros(32, "reserved at 96")
-    mrsigner = c.take(32, "MRSIGNER")
-    c.zeros(32, "reserved at 160")
-    config_id = c.take(64, "CONFIGID")
-    isvprodid = c.little(2, "ISVPRODID")
-    isvsvn = c.little(2, "ISVSVN")
-    config_svn = c.little(2, "CONFIGSVN")
-    c.zeros(42, "reserved at 262")
-    isv_family_id = c.take(16, "ISVFAMILYID")
-    report_data = c.take(64, "REPORTDATA")
-    c.done()
-    return EnclaveReport(
-        raw,
-        cpusvn,
-        misc_select,
-        isv_ext_prod_id,
-        attributes,
-        mrenclave,
-        mrsigner,
-        config_id,
-        isvprodid,
-        isvsvn,
-        config_svn,
-        isv_family_id,
-        report_data,
-    )
+    if len(raw) != SIZE:
+        raise Malformed(Reason.WRONG_LENGTH, f"{what}: {len(raw)} bytes, expected {SIZE}")
+    for start, stop in _RESERVED:
+        if raw.count(0, start, stop) != stop - start:
+            raise Malformed(Reason.RESERVED_NOT_ZERO, f"{what}: reserved at {start}")
+    return EnclaveReport(raw, *_REPORT.unpack(raw))

@@ -6,9 +6,12 @@ Intel TDX DCAP Quoting Library API, A.3.2 (TD 1.0, 584 bytes) and A.4.4 (TD 1.5,
 
 from __future__ import annotations
 
+from struct import Struct
+from typing import Any
+
 import msgspec
 
-from enarx.codec.cursor import Cursor
+from enarx.errors import Malformed, Reason
 
 SIZE_10 = 584
 SIZE_15 = 648
@@ -53,44 +56,30 @@ class TdReport(msgspec.Struct, frozen=True):
         return bool(self.attributes() & UNDER_DEBUG)
 
 
+_LAYOUT = (
+    ("TEE_TCB_SVN", 16),
+    ("MRSEAM", 48),
+    ("MRSIGNERSEAM", 48),
+    ("SEAMATTRIBUTES", 8),
+    ("TDATTRIBUTES", 8),
+    ("XFAM", 8),
+    ("MRTD", 48),
+    ("MRCONFIGID", 48),
+    ("MROWNER", 48),
+    ("MROWNERCONFIG", 48),
+    ("RTMR0", 48),
+    ("RTMR1", 48),
+    ("RTMR2", 48),
+    ("RTMR3", 48),
+    ("REPORTDATA", 64),
+)
+_TD_10 = Struct("".join(f"{size}s" for _, size in _LAYOUT))
+
+
 def parse(raw: bytes, what: str) -> TdReport:
-    """The 584 bytes of a TD 1.0 body or the 648 of a TD 1.5 body."""
-    c = Cursor(raw, what)
-    tee_tcb_svn = c.take(16, "TEE_TCB_SVN")
-    mrseam = c.take(48, "MRSEAM")
-    mrsignerseam = c.take(48, "MRSIGNERSEAM")
-    seam_attributes = c.take(8, "SEAMATTRIBUTES")
-    td_attributes = c.take(8, "TDATTRIBUTES")
-    xfam = c.take(8, "XFAM")
-    mrtd = c.take(48, "MRTD")
-    mrconfigid = c.take(48, "MRCONFIGID")
-    mrowner = c.take(48, "MROWNER")
-    mrownerconfig = c.take(48, "MROWNERCONFIG")
-    rtmr0 = c.take(48, "RTMR0")
-    rtmr1 = c.take(48, "RTMR1")
-    rtmr2 = c.take(48, "RTMR2")
-    rtmr3 = c.take(48, "RTMR3")
-    report_data = c.take(64, "REPORTDATA")
-    tee_tcb_svn_2 = c.take(16, "TEE_TCB_SVN2") if len(raw) > SIZE_10 else None
-    mrservicetd = c.take(48, "MRSERVICETD") if len(raw) > SIZE_10 else None
-    c.done()
-    return TdReport(
-        raw,
-        tee_tcb_svn,
-        mrseam,
-        mrsignerseam,
-        seam_attributes,
-        td_attributes,
-        xfam,
-        mrtd,
-        mrconfigid,
-        mrowner,
-        mrownerconfig,
-        rtmr0,
-        rtmr1,
-        rtmr2,
-        rtmr3,
-        report_data,
-        tee_tcb_svn_2,
-        mrservicetd,
-    )
+    """The 584 bytes of a TD 1.0 body, one value a row of the table, or the 648 of a TD 1.5 body."""
+    if len(raw) not in {SIZE_10, SIZE_15}:
+        raise Malformed(Reason.WRONG_LENGTH, f"{what}: {len(raw)} bytes, expected {SIZE_10} or {SIZE_15}")
+    newer = (raw[SIZE_10 : SIZE_10 + 16], raw[SIZE_10 + 16 :]) if len(raw) == SIZE_15 else (None, None)
+    values: tuple[Any, ...] = (*_TD_10.unpack(raw[:SIZE_10]), *newer)
+    return TdReport(raw, *values)
