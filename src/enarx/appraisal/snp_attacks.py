@@ -28,14 +28,15 @@ def known_attacks(claims: SnpClaims) -> tuple[Check, ...]:
     return tuple(notes)
 
 
-def _note(fact: str, source: str, mend: str) -> Check:
-    return Check("published attack", Verdict.NOTED, Reason.PUBLISHED_ATTACK, fact, "", source, mend)
+def _note(fact: str, source: str, mend: str, name: str = "published attack") -> Check:
+    return Check(name, Verdict.NOTED, Reason.PUBLISHED_ATTACK, fact, "", source, mend)
 
 
 _INTERPOSER = _note(
     "memory interposer: whoever holds the machine can extract its keys (TEE.fail, Battering RAM)",
     "https://tee.fail",
-    "accept only chips that you know: snp.platforms",
+    "accept only chips whose place you know: snp.platforms",
+    "published physical attack",
 )
 _VCEK_SEED = _note(
     "Milan: the seed of VCEKs can be extracted, so that any TCB can be claimed",
