@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,17 +10,10 @@ from typing import Any
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location(
-    "drawbridge_fixtures", Path(__file__).parent.parent / "registry" / "conftest.py"
-)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_FIXTURES = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_FIXTURES)
+from tests.registry.conftest import TLS, drawbridge, fresh_name, provider
 
-drawbridge = _FIXTURES.drawbridge
-provider = _FIXTURES.provider
-fresh_name = _FIXTURES.fresh_name
+# pytest finds fixtures by name in this module
+__all__ = ["drawbridge", "fresh_name", "provider"]
 
 
 @pytest.fixture
@@ -48,7 +40,7 @@ def enarx(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyP
 def store(enarx: Callable[..., Any], drawbridge: Any, tmp_path: Path, fresh_name: Any) -> SimpleNamespace:
     """A user of the Drawbridge, and the options that reach it as that user."""
     ca = tmp_path / "ca.pem"
-    ca.write_bytes(_FIXTURES.TLS.cert_pem.bytes())
+    ca.write_bytes(TLS.cert_pem.bytes())
     environment = {"ENARX_CA_BUNDLE": str(ca), "ENARX_INSECURE_AUTH_TOKEN": "alice-token"}
     user = f"{drawbridge.host}/{fresh_name()}"
     return SimpleNamespace(user=user, host=drawbridge.host, environment=environment, ca=ca)

@@ -19,7 +19,7 @@ _LOCK = 0x656E617278  # "enarx": the advisory lock that orders writers of one Po
 def connect(url: str) -> Engine:
     """The database at a SQLAlchemy URL, its tables up to date."""
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
         raise Misused(
             Reason.UNKNOWN_VALUE, "database URL", hint="sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import BinaryIO
 
 from enarx.codec.digest import sha256
 from enarx.errors import Malformed, Reason, Unacceptable, Unauthentic
@@ -66,18 +67,18 @@ class Desk:
             self.owner(who(), place.user, Level.READ, Context.TAGS)
         return found
 
-    def node(self, place: Place, path: str, caller: Callable[[], Caller], *, when: datetime) -> Node:
-        """A node whose bytes are here, if the caller may read it."""
+    def opened(self, place: Place, path: str, caller: Callable[[], Caller], *, when: datetime) -> tuple[Node, BinaryIO]:
+        """A node and its bytes, if they are here and the caller may read them."""
         repository = self.catalog.repository(place.user, place.repository)
         tag = None
         if not repository.public:
-            tag = self._opened(repository, place, caller(), when)
+            tag = self._by_certificate(repository, place, caller(), when)
         found = self.catalog.node((tag or self.catalog.tag(repository.id, place.tag)).id, path)
         if found.blob is None:
             raise Unacceptable(Reason.NOT_FOUND, "Not found")
-        return found
+        return found, self.blobs.open(found.blob)
 
-    def _opened(self, repository: Repository, place: Place, caller: Caller, when: datetime) -> Tag | None:
+    def _by_certificate(self, repository: Repository, place: Place, caller: Caller, when: datetime) -> Tag | None:
         """The tag of a private repository that the caller's certificate opens; or None for its owner."""
         if caller.certificate is not None:
             try:

@@ -164,17 +164,18 @@ class Drawbridge(Controller):
 
     async def _read(self, request: Http, place: Place, path: str) -> Response[Any]:
         caller = partial(self.authority.caller, request)
-        found = await _blocking(partial(self.desk.node, place, path.strip("/"), caller, when=_now()))
-        if request.method == "HEAD" or found.blob is None:
-            return Response(b"", headers=headers(found.entry), status_code=200)
-        file = await _blocking(self.desk.blobs.open, found.blob)
+        found, file = await _blocking(partial(self.desk.opened, place, path.strip("/"), caller, when=_now()))
+        said = headers(found.entry)
+        if request.method == "HEAD" or found.entry.length <= PIECE:
+            with file:
+                return Response(b"" if request.method == "HEAD" else file.read(), headers=said, status_code=200)
 
         async def pieces() -> AsyncIterator[bytes]:
             with file:
                 while piece := await _blocking(file.read, PIECE):
                     yield piece
 
-        return Stream(pieces(), headers=headers(found.entry), status_code=200)
+        return Stream(pieces(), headers=said, status_code=200)
 
     async def _write(self, request: Http, place: Place, path: str) -> Response[bytes]:
         path = path.strip("/")
