@@ -10,6 +10,7 @@ import pytest
 
 from enarx.platform.simulated.snp import SimulatedSnp
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki, Serving, anchors, policy_text, serving
+from tests.identity.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +46,13 @@ def steward(
 @pytest.fixture
 def keep(chip: SimulatedSnp, pki: Pki, steward: Serving) -> Keep:
     return Keep(chip, pki.pin, steward.url)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -47,12 +47,23 @@ def answering(pki: Pki, folder: Path, talk: Callable[[ssl.SSLSocket], None], rol
 
         def one(plain: socket.socket) -> None:
             with contextlib.suppress(OSError, ssl.SSLError), context.wrap_socket(plain, server_side=True) as tls:
-                if tls.recv(65536):
+                if asked(tls):
                     talk(tls)
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def asked(tls: ssl.SSLSocket) -> bool:
+    """Read one whole request."""
+    received = b""
+    while not (b"\r\n\r\n" in received and received.endswith(b"}")):
+        chunk = tls.recv(65536)
+        if not chunk:
+            return False
+        received += chunk
+    return True
 
 
 def http(status: str, body: bytes, media_type: str = "application/json") -> bytes:

@@ -37,7 +37,8 @@ class Archive:
     def _read(self, query: Callable[[Connection], Any]) -> Any:
         try:
             with self._engine.connect() as connection:
-                return query(connection)
+                # rows are only ever added: single statements need no transaction, and block no writer
+                return query(connection.execution_options(isolation_level="AUTOCOMMIT"))
         except SQLAlchemyError as error:
             raise unreachable(error) from None
 

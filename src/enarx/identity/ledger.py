@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -21,9 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from enarx.errors import EnarxError, Reason, Undetermined
 from enarx.identity.merkle import Peaks, leaf_hash
 from enarx.identity.schema import ENTRY, ISSUED, NODE, NONCE, TREE
+from enarx.identity.store import Incarnation
 
 MOST = 512
 """Jobs in one transaction."""
+SWEEP = 30.0
+"""Seconds between two removals of expired nonces."""
 BACKWARDS = 60.0
 """Seconds by which instances' clocks may differ."""
 
@@ -87,10 +89,11 @@ _Waiting = tuple[Put | Spend | Record | None, asyncio.AbstractEventLoop | None, 
 class Ledger:
     """One writer thread on one database."""
 
-    def __init__(self, engine: Engine, incarnation: Callable[[Connection], str]) -> None:
-        """`incarnation`: names the current run of the database, so that a restored one revives no nonce."""
+    def __init__(self, engine: Engine, start: str) -> None:
+        """`start`: this run of the Steward, the same for all its workers (`enarx.identity.store.Incarnation`)."""
         self._engine = engine
-        self._incarnation = incarnation
+        self._incarnation = Incarnation(engine, start)
+        self._swept = 0.0
         self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
         self._thread.start()
@@ -149,14 +152,14 @@ class Ledger:
 
     def _perform(self, connection: Connection, jobs: list[Put | Spend | Record | None]) -> list[Any]:
         """The jobs' answers, in their order."""
-        incarnation = self._incarnation(connection)
         puts = [job.nonce for job in jobs if isinstance(job, Put)]
         spends = [job for job in jobs if isinstance(job, Spend)]
         records = [job.issuance for job in jobs if isinstance(job, Record)]
         if puts:
+            incarnation = self._incarnation.of_new_rows(connection)
             rows = [{**msgspec.structs.asdict(one), "incarnation": incarnation} for one in puts]
             connection.execute(insert(NONCE), rows)
-        spent = _spend(connection, spends, incarnation) if spends else {}
+        spent = self._spend(connection, spends) if spends else {}
         positions = iter(_append(connection, records) if records else ())
         answers: list[Any] = []
         for job in jobs:
@@ -169,23 +172,26 @@ class Ledger:
                     answers.append(None)
         return answers
 
-
-def _spend(connection: Connection, spends: list[Spend], incarnation: str) -> dict[bytes, Nonce]:
-    wanted = {one.nonce for one in spends}
-    taken = connection.execute(delete(NONCE).where(NONCE.c.nonce.in_(wanted)).returning(NONCE)).all()
-    now = max(one.now for one in spends)
-    return {
-        row.nonce: Nonce(
-            nonce=row.nonce,
-            tenant=row.tenant,
-            policy=row.policy,
-            purpose=row.purpose,
-            launch=row.launch,
-            expires=row.expires,
-        )
-        for row in taken
-        if row.expires > now and row.incarnation == incarnation
-    }
+    def _spend(self, connection: Connection, spends: list[Spend]) -> dict[bytes, Nonce]:
+        wanted = {one.nonce for one in spends}
+        now = max(one.now for one in spends)
+        taking = delete(NONCE).where(NONCE.c.nonce.in_(wanted))
+        taken = connection.execute(taking.returning(NONCE, self._incarnation.column().label("due"))).all()
+        if now > self._swept + SWEEP:
+            self._swept = now
+            connection.execute(delete(NONCE).where(NONCE.c.expires < now))
+        return {
+            row.nonce: Nonce(
+                nonce=row.nonce,
+                tenant=row.tenant,
+                policy=row.policy,
+                purpose=row.purpose,
+                launch=row.launch,
+                expires=row.expires,
+            )
+            for row in taken
+            if row.expires > now and row.incarnation == row.due
+        }
 
 
 def _append(connection: Connection, issuances: list[Issuance]) -> list[int | EnarxError]:

@@ -124,7 +124,7 @@ def _worker(
 ) -> Guard:
     """The application of one worker, with a ledger of its own."""
     engine = store.connect(database)
-    ledger = Ledger(engine, store.incarnations(engine, start))
+    ledger = Ledger(engine, start)
     metrics = Metrics("steward")
     steward = Steward(
         authority,

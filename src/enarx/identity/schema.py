@@ -65,6 +65,50 @@ NODE = Table(
 )
 """Hashes of full subtrees of 256, 65536, … leaves: the entries of the tiles above the lowest."""
 
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("time", Float, nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("policy", String(255), nullable=False),
+    Column("technology", String(255), nullable=False),
+    Column("family", String(32), nullable=False),
+    Column("reason", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("request", String(64), nullable=False),
+)
+"""The last refusals, a bounded number of them: strangers can cause them, and must not fill a disk."""
+
+RECENT = Table(
+    "recent",
+    METADATA,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("time", Float, nullable=False),
+    Column("tenant", String(63), nullable=False),
+    Column("policy", String(255), nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+"""The last requests that spent a nonce, in a fixed number of slots: what a policy is tried on before it is used."""
+
+POLICY = Table(
+    "policy",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("tenant", String(63), nullable=False),
+    Column("name", String(255), nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("terms", LargeBinary, nullable=False),
+    Column("proposed_by", String(63), nullable=False),
+    Column("proposed", Float, nullable=False),
+    Column("approved_by", String(255), nullable=False),
+    Column("since", Float, nullable=True),
+    Column("until", Float, nullable=True),
+    Index("policy_name", "tenant", "name"),
+)
+"""Every version of every policy: who proposed and approved it, and from when until when it accepts."""
+
 TREE = Table(
     "log_tree",
     METADATA,

@@ -3,16 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    String,
+    create_engine,
+    event,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from enarx.errors import Misused, Reason, Undetermined
-from enarx.identity.schema import METADATA, TREE
+from enarx.identity.schema import TREE
 
 HINT = "sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME"
+_LOCK = 0x656E6172
+"""The advisory lock under which a PostgreSQL database is brought up to date."""
 
 
 def connect(url: str) -> Engine:
@@ -42,6 +56,8 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        return
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -49,11 +65,23 @@ def prepare(engine: Engine) -> None:
     """Tables and the log's one row, when they are not there yet. `Undetermined`: no answer."""
     try:
         with engine.begin() as connection:
-            METADATA.create_all(connection)
+            if engine.dialect.name == "postgresql":  # instances that start together wait for each other
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            _migrate(connection)
             if connection.execute(select(TREE.c.id)).first() is None:
                 connection.execute(insert(TREE).values(id=1, size=0, peaks=b"", time=0.0))
     except SQLAlchemyError as error:
         raise unreachable(error) from None
+
+
+def _migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def unreachable(error: SQLAlchemyError) -> Undetermined:
@@ -61,20 +89,27 @@ def unreachable(error: SQLAlchemyError) -> Undetermined:
     return Undetermined(Reason.UNREACHABLE, f"the steward's database ({type(error).__name__})")
 
 
-def incarnations(engine: Engine, start: str) -> Callable[[Connection], str]:
-    """What names the current run of the database.
+class Incarnation:
+    """Which run of the database a nonce belongs to, so that a restored copy revives none.
 
-    PostgreSQL: when its server started, so that a restart or a restore begins another. SQLite has
-    no server; `start` is the Steward's own, the same for all its workers.
+    PostgreSQL: when its server started, and the transaction that wrote the row: a restart begins
+    another run, and a row that was copied in is another transaction's than it says. SQLite has no
+    server; `start` is the Steward's own, new at every start and the same for all its workers.
     """
-    if engine.dialect.name != "postgresql":
-        return lambda _: start
 
-    def name(connection: Connection) -> str:
-        known = connection.info.get("incarnation")
-        if known is None:
-            known = connection.execute(text("SELECT pg_postmaster_start_time()::text")).scalar_one()
-            connection.info["incarnation"] = known
-        return str(known)
+    def __init__(self, engine: Engine, start: str) -> None:
+        self._postgres = engine.dialect.name == "postgresql"
+        self._start = start
 
-    return name
+    def of_new_rows(self, connection: Connection) -> str:
+        """What rows written in this transaction have."""
+        if not self._postgres:
+            return self._start
+        wanted = "SELECT pg_postmaster_start_time()::text || '#' || pg_current_xact_id()::xid::text"
+        return str(connection.execute(text(wanted)).scalar_one())
+
+    def column(self) -> ColumnElement[str]:
+        """What a row must have, as an expression over the row."""
+        if not self._postgres:
+            return literal(self._start)
+        return literal_column("pg_postmaster_start_time()::text || '#' || nonce.xmin::text", String)
