@@ -18,7 +18,7 @@ from enarx.platform.image.build import build as build_image
 from enarx.platform.image.lock import difference, render
 from enarx.platform.image.store import Store, default_folder, replace
 
-Cache = Annotated[Path | None, typer.Option(help="Folder of fetched packages.", show_default="~/.cache/enarx")]
+Cache = Annotated[Path | None, typer.Option(help="Folder of fetched packages.", show_default="~/.cache/enarx/image")]
 LockFile = Annotated[Path | None, typer.Option("--lock", help="Lock file.", show_default="requirements/image.lock")]
 
 WHEELS = frozenset(

@@ -65,6 +65,8 @@ FOLDERS = ("/proc", "/sys", "/tmp", "/run")  # noqa: S108 - folders of the image
 COMMAND_LINE = " ".join(
     (
         "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
+        # A tmpfs would take half of the memory at most, which a small machine's initramfs exceeds.
+        "rootfstype=ramfs",
         # The agent keeps no state over a crash, and no core of it may be written anywhere.
         "oops=panic",
         # Self-tests of ciphers and tracing cost 0.6 s of an emulated start. The certificate list that is

@@ -19,7 +19,7 @@ from enarx.errors import Misused, Reason
 
 def default_folder() -> Path:
     """Where the cache is unless somebody says otherwise (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enarx"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "enarx" / "image"
 
 
 class Store:

@@ -29,6 +29,8 @@ def main() -> NoReturn:
     control = _open_port(ports.CONTROL)
     code = 70
     try:
+        # Firmware opens the port too, and swallows what comes before this.
+        _write_all(control, frame({"event": "booted"}))
         code = live(control)
     finally:
         with contextlib.suppress(OSError):

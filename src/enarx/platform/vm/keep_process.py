@@ -78,9 +78,7 @@ class VmKeep:
         self.code: int | None = None
         """The agent's exit code, once process 1 has reported it."""
         inside = f"127.0.0.1:{ATTEST_PORT}"
-        with contextlib.suppress(Undetermined):
-            # A machine that has already ended is reported by `events`, with its reason.
-            self._send({"op": "open", "launch": launch_document, "attest": inside, "cas": cas})
+        self._opening: dict[str, Any] | None = {"op": "open", "launch": launch_document, "attest": inside, "cas": cas}
 
     @property
     def pid(self) -> int:
@@ -108,6 +106,8 @@ class VmKeep:
         if self._relay.error is not None:
             raise self._relay.error
         if self.code is None:
+            with contextlib.suppress(Undetermined):
+                self.machine.wait(STOP_PATIENCE)
             code = self.machine.stop()
             raise Undetermined(Reason.KEEP_DIED, f"machine ended with {code}: {self.machine.last_words()}".rstrip(": "))
         self._let_output_out()
@@ -165,6 +165,12 @@ class VmKeep:
         match message.get("event"):
             case "want":
                 self._serve_node(str(message.get("path", "")))
+                return None
+            case "booted":
+                # Sent when process 1 listens: before that, firmware reads the port and forgets.
+                if self._opening is not None:
+                    self._send(self._opening)
+                self._opening = None
                 return None
             case "vm-ended":
                 code = message.get("code")

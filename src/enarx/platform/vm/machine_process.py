@@ -18,12 +18,14 @@ import msgspec
 
 from enarx.errors import Malformed, Misused, Reason, Undetermined
 from enarx.platform.image import build, folder_store
+from enarx.platform.tpm.software_process import SoftwareTpm
 from enarx.platform.vm import plan as plans
 from enarx.platform.vm.guarded_process import Guarded
 from enarx.platform.vm.plan import Accelerator, Boot, Descriptors, Files, Plan
 
 CONSOLE_BYTES = 256 << 10
 _INSIDE = "/image"
+_TELLING = re.compile(r"panic|Out of memory|Error|failed|denied")
 _PARTS = {
     Boot.DIRECT: (build.KERNEL_ELF, build.INITRD, build.CMDLINE),
     Boot.MEASURED: (build.KERNEL, build.INITRD, build.CMDLINE, build.FIRMWARE),
@@ -103,8 +105,10 @@ def check_image(folder: Path, boot: Boot) -> dict[str, str]:
 class Machine:
     """QEMU, from start to end. `control` and `streams` are this end of its channels."""
 
-    def __init__(self, image: Path, choice: Choice, *, groups: tuple[str, ...] = (), tpm: int | None = None) -> None:
+    def __init__(self, image: Path, choice: Choice, *, groups: tuple[str, ...] = ()) -> None:
         paths = check_image(image, choice.boot)
+        self.tpm = SoftwareTpm() if choice.boot is Boot.MEASURED else None
+        tpm = self.tpm.channel.fileno() if self.tpm is not None else None
         self.control, control = socket.socketpair()
         self.streams, streams = socket.socketpair()
         console, far_console = socket.socketpair()
@@ -121,6 +125,7 @@ class Machine:
         except BaseException:
             for mine in (self.control, self.streams, console):
                 mine.close()
+            self._stop_tpm()
             raise
         finally:
             for theirs in (control, streams, far_console):
@@ -152,15 +157,20 @@ class Machine:
     def stop(self) -> int:
         """End QEMU at once."""
         code = self._guarded.stop()
+        self._stop_tpm()
         self._reader.join(1.0)
         return code
+
+    def _stop_tpm(self) -> None:
+        if self.tpm is not None:
+            self.tpm.stop()
 
     def last_words(self) -> str:
         """Why a machine died, as far as QEMU or the console tell it: one line."""
         for text in (self._guarded.said(), self.console()):
             lines = [_printable(line) for line in text.splitlines() if line.strip()]
             if lines:
-                return lines[-1]
+                return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1])
         return ""
 
     def _listen(self, console: socket.socket) -> None:
