@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evidence.snp_world import NOW, Capture, authority, capture, vendor
 
 from enarx.codec import der
 from enarx.errors import EnarxError, Faulty, Malformed, Reason, Unauthentic, Undetermined
@@ -28,6 +27,7 @@ from enarx.evidence.snp_report import Cpuid, SigningKey
 from enarx.evidence.snp_tcb import Product, components, product_of
 from enarx.platform.simulated import pki
 from enarx.platform.simulated.snp import SimulatedSnp, leaf_values
+from tests.evidence.snp_world import NOW, Capture, authority, capture, vendor
 
 CHIP = SimulatedSnp.made(NOW, amd=vendor())
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evidence.snp_world import NOW, capture, vendor
 
 from enarx.errors import EnarxError, Faulty, Malformed, Reason
 from enarx.evidence import snp_table
@@ -19,6 +18,7 @@ from enarx.evidence.production import production
 from enarx.evidence.snp import judge
 from enarx.evidence.snp_table import ARK, ASK, CRL, ROW, VCEK, GuidOrder, parse
 from enarx.platform.simulated.snp import SimulatedSnp
+from tests.evidence.snp_world import NOW, capture, vendor
 
 CHIP = SimulatedSnp.made(NOW, amd=vendor())
 
