@@ -99,6 +99,8 @@ class Session:
             limits=StoreLimits(limits.memory or -1, limits.table or -1, limits.instances or -1),
             most_files=limits.files or MOST_FILES,
             storage=limits.storage or STORAGE,
+            cpu_seconds=limits.cpu_seconds or -1,
+            output_rate=limits.output_rate or -1,
         )
         fields, descriptors = start.encode()
         with suppress(BrokenPipeError):

@@ -8,6 +8,7 @@ guest's first instruction and one of the endings after its last.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import sys
 from typing import NoReturn
@@ -16,6 +17,7 @@ from enarx.runtime import wire
 from enarx.runtime.channel import Channel, wrap
 from enarx.runtime.engine.capi import Library
 from enarx.runtime.engine.machine import EngineError, Machine, Trapped
+from enarx.runtime.guest.sandbox import close, lock, separate
 from enarx.runtime.guest.start import Start
 from enarx.runtime.guest.system import System
 from enarx.runtime.wasi.process import Ended
@@ -34,16 +36,24 @@ def main(library: str, parent: int) -> NoReturn:
     code = AGENT_GONE
     try:
         machine = Machine(Library(library))
-        kind, *fields = run(machine, started(channel), channel)
+        kind, *fields = run(machine, started(channel), channel, parent)
         channel.send(kind, *fields)
         code = 0
     except (BrokenPipeError, EOFError):
         pass
-    except BaseException:  # noqa: BLE001 - the last door: what went wrong here is for the agent to say
-        import traceback
-
-        channel.send(wire.FAULTED, traceback.format_exc().encode("utf-8", "replace"))
+    except BaseException as error:  # noqa: BLE001 - the last door: what went wrong here is for the agent to say
+        channel.send(wire.FAULTED, described(error).encode("utf-8", "replace"))
     os._exit(code)
+
+
+def described(error: BaseException) -> str:
+    """Where an error came from and what it says; nothing can be imported any more by then."""
+    lines, step = [], error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        lines.append(f"{code.co_filename.rpartition('/enarx/')[2]}:{step.tb_lineno} in {code.co_name}")
+        step = step.tb_next
+    return "\n".join((*lines, f"{type(error).__name__}: {error}"))
 
 
 def die_with(parent: int) -> None:
@@ -66,20 +76,23 @@ def started(channel: Channel) -> Start:
     return Start.parse(received[1], received[2])
 
 
-def run(machine: Machine, start: Start, channel: Channel) -> tuple[int, bytes]:
+def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[int, bytes]:
     """The whole life of one guest; the message that tells how it ended."""
+    system = System(machine, start)
+    system.define(start.imports)
+    folders = [folder.host for folder in start.folders]
+    lacking = separate()
+    # Losing privileges makes the kernel forget whose death is ours: prctl(2).
+    die_with(parent)
+    lacking += lock(folders, start.most_files, start.cpu_seconds)
     try:
         module = load(machine, start, channel)
     except EngineError as error:
-        if not start.compiled:
-            return wire.REJECTED, str(error).encode()
-        channel.send(wire.STALE)
-        return run(machine, started(channel), channel)
+        return wire.REJECTED, str(error).encode()
     try:
         machine.limit(start.limits)
-        system = System(machine, start)
-        system.define(start.imports)
-        channel.send(wire.RUNNING)
+        close(folders)
+        channel.send(wire.RUNNING, ",".join(lacking).encode())
         instance = machine.instantiate(module, system.memory, system.bridge)
         for name in start.calls:
             machine.call(instance, name, system.bridge)
@@ -95,10 +108,15 @@ def run(machine: Machine, start: Start, channel: Channel) -> tuple[int, bytes]:
 def load(machine: Machine, start: Start, channel: Channel) -> int:
     """The module: from code that the agent vouches for, or compiled here and shown to the agent.
 
-    Raises EngineError for a module that does not validate, and for code of another processor.
+    Raises EngineError for a module that does not validate.
     """
     if start.compiled:
-        return machine.load(f"/proc/self/fd/{start.module}")
+        try:
+            return machine.load(f"/proc/self/fd/{start.module}")
+        except EngineError:
+            # Code of another processor, say. The module itself comes in the next message.
+            channel.send(wire.STALE)
+            start = started(channel)
     size = os.fstat(start.module).st_size
     module = machine.compile(os.pread(start.module, size, 0))
     if start.keep_code:
@@ -110,8 +128,6 @@ def load(machine: Machine, start: Start, channel: Channel) -> int:
 
 def sealed(raw: bytes) -> int:
     """An anonymous file with this content that no one can change any more."""
-    import fcntl
-
     descriptor = os.memfd_create("code", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     view = memoryview(raw)
     while view:

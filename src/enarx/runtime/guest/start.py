@@ -10,7 +10,7 @@ from typing import NamedTuple
 from enarx.runtime.engine.machine import Limits
 from enarx.runtime.wire import WireError, join, split
 
-NUMBERS = Struct("<5q")
+NUMBERS = Struct("<7q")
 
 
 class OpenFile(NamedTuple):
@@ -60,6 +60,8 @@ class Start(NamedTuple):
     limits: Limits
     most_files: int
     storage: int
+    cpu_seconds: int
+    output_rate: int
 
     def encode(self) -> tuple[list[bytes], list[int]]:
         """The fields and the descriptors of a START message."""
@@ -72,7 +74,7 @@ class Start(NamedTuple):
             join(name.encode() for name in self.calls),
             join(join((file.kind.encode(), file.content)) for file in self.files),
             join(folder.guest.encode() for folder in self.folders),
-            NUMBERS.pack(*self.limits, self.most_files, self.storage),
+            NUMBERS.pack(*self.limits, self.most_files, self.storage, self.cpu_seconds, self.output_rate),
         ]
         hosts = [file.host for file in self.files if file.kind in DESCRIBED]
         hosts += [folder.host for folder in self.folders]
@@ -85,7 +87,7 @@ class Start(NamedTuple):
         given = iter(descriptors)
         module = next(given)
         tree = next(given) if flags[2] else -1
-        *limits, most_files, storage = NUMBERS.unpack(numbers)
+        *limits, most_files, storage, cpu_seconds, output_rate = NUMBERS.unpack(numbers)
         opened: list[OpenFile] = []
         for record in split(files):
             kind, content = split(record)
@@ -108,4 +110,6 @@ class Start(NamedTuple):
             limits=Limits(*limits),
             most_files=most_files,
             storage=storage,
+            cpu_seconds=cpu_seconds,
+            output_rate=output_rate,
         )

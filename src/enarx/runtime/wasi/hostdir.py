@@ -9,6 +9,7 @@ nothing to win by exchanging a folder for a link meanwhile.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat as mode
 
@@ -200,8 +201,6 @@ class HostFile(Descriptor):
         os.fsync(self._host)
 
     def set_flags(self, flags: int) -> None:
-        import fcntl
-
         if (flags ^ self.flags) & (rights.DSYNC | rights.RSYNC | rights.SYNC):
             # fcntl(2): F_SETFL cannot change the synchronisation of an open file.
             raise WasiError(INVAL)
