@@ -35,9 +35,10 @@ def realm_key(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 def _point(table: dict[Any, Any]) -> tuple[ec.EllipticCurve, bytes]:
     """The curve and the uncompressed point of a COSE_Key, RFC 9053 section 7.1.1."""
-    if table.get(_KTY) != _EC2 or table.get(_CRV) not in _CURVES:
+    named = table.get(_CRV)
+    if table.get(_KTY) != _EC2 or not isinstance(named, int) or named not in _CURVES:
         raise Malformed(Reason.ALGORITHM, f"{_WHAT}: not a COSE_Key on a NIST curve")
-    curve = _CURVES[table[_CRV]]
+    curve = _CURVES[named]
     x, y = table.get(_X), table.get(_Y)
     size = (curve.key_size + 7) // 8
     if not isinstance(x, bytes) or not isinstance(y, bytes) or not len(x) == len(y) == size:
