@@ -10,14 +10,13 @@ from pathlib import Path
 
 from field_vectors import WHEN
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-
-from appraisal.test_ear import GOLDEN, VERIFIER
-from appraisal.test_whole import claims_of, expected_of, said
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from enarx.appraisal import ear
 from enarx.appraisal.appraise import appraise
 from enarx.appraisal.policy import load
+from tests.appraisal.test_ear import GOLDEN, VERIFIER
+from tests.appraisal.test_whole import claims_of, expected_of, said
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Changes of genuine evidence, one at a time, and the proof that none of them is accepted.
 
-Tests import it as `from mutation.mutate import bit_flips, never_accepted`.
+Tests import it as `from tests.mutation.mutate import bit_flips, never_accepted`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.evidence.snp_world import Capture, authority, capture
 
 from enarx.evidence import snp
 from enarx.evidence.endorsement import Endorsements
@@ -15,6 +14,7 @@ from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.memory import Memory
 from enarx.evidence.production import production
+from tests.evidence.snp_world import Capture, authority, capture
 from tests.mutation.mutate import bit_flips, byte_flips, never_accepted, total, truncations
 
 pytestmark = pytest.mark.filterwarnings("ignore:Attribute's length must be")
