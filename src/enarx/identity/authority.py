@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from enarx.appraisal.ear import MEASUREMENTS
 from enarx.appraisal.result import Accepted, Appraisal
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate
@@ -252,10 +253,8 @@ def technology(appraisal: Appraisal) -> str:
 
 def measurement(appraisal: Appraisal) -> str:
     """The first member's measurement in hexadecimal, or ""."""
-    facts = appraisal.members[0].claims.facts()
-    found = next(
-        (facts[key] for key in ("measurement", "mr_td", "mrtd", "mr_enclave", "mrenclave") if key in facts), ""
-    )
+    claims = appraisal.members[0].claims
+    found = claims.facts().get(MEASUREMENTS.get(claims.kind, ""))
     return found if isinstance(found, str) else ""
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
+from enarx.appraisal.ear import base64url
 from enarx.codec.x509 import Certificate
 from enarx.identity.authority import Authority
 from enarx.identity.ca import pem
 from enarx.identity.log import LogKey
-from enarx.identity.result import base64url, key_id
+from enarx.identity.result import key_id
 
 REFRESH = 300
 """Seconds after which a bundle is asked for again (SPIFFE Trust Domain and Bundle section 4.1.3)."""

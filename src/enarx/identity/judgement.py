@@ -48,8 +48,8 @@ def judge(
     anchors: Anchors,
     when: datetime,
     memory: Memory[Any] | None = None,
-) -> Appraisal:
-    """Authenticate every member and hold all against the policy.
+) -> tuple[Appraisal, Expected]:
+    """Authenticate every member and hold all against the policy: the result, and what was expected.
 
     The binding is built here, from the key of the request, the nonce that was spent and the
     digest of the launch document: nothing that the Keep says about it is used.
@@ -67,7 +67,7 @@ def judge(
         package=Package(digest=case.launch.package),
     )
     claims = tuple(authenticate(one, endorsements, anchors=anchors, when=when, memory=memory) for one in members)
-    return appraise(claims, policy, expected, when=when)
+    return appraise(claims, policy, expected, when=when), expected
 
 
 def require_launch(promised: bytes, case: Case) -> None:

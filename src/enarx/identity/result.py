@@ -3,25 +3,19 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import msgspec
 
-from enarx.appraisal.result import Appraisal
+from enarx.appraisal.ear import MEDIA_TYPE, Verifier, base64url
 from enarx.codec import cbor
 from enarx.codec.der import OCTET_STRING, write
 from enarx.codec.digest import sha256
 from enarx.identity.signer import Signer, jws_signature
 
-MEDIA_TYPE = 'application/eat+jwt; eat_profile="tag:ietf.org,2026:rats/ear#04"'
+VERIFIER = Verifier(build="enarx steward", developer="https://github.com/enarx", time_source="host")
 IND_RESULTS = 1 << 3
 """Bit 3 of a CMW's `ind`: the wrapped message is an attestation result (RFC 9999)."""
-
-
-def base64url(raw: bytes) -> str:
-    """RFC 7515 section 2: URL-safe, no padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def key_id(spki: bytes) -> str:
@@ -39,17 +33,3 @@ def jwt(claims: dict[str, Any], signer: Signer, *, kind: str = "eat+jwt") -> str
 def certificate_value(token: str) -> bytes:
     """The value of id-pe-cmw around an EAR: `CMW ::= CHOICE { json UTF8String, cbor OCTET STRING }`."""
     return write(OCTET_STRING, cbor.encode([MEDIA_TYPE, token.encode(), IND_RESULTS]))
-
-
-def claims(appraisal: Appraisal, *, nonce: bytes) -> dict[str, Any]:
-    """The EAR's claims."""
-    return {
-        "eat_profile": "tag:ietf.org,2026:rats/ear#04",
-        "iat": int(appraisal.when.timestamp()),
-        "eat_nonce": base64url(nonce),
-        "ear_verifier_id": {"build": "enarx", "developer": "https://enarx.dev"},
-        "submods": {
-            member.claims.kind: {"ear_status": 2, "ear_attester_claims": member.claims.facts()}
-            for member in appraisal.members
-        },
-    }

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response, get, post
 
+from enarx.appraisal.ear import base64url
 from enarx.errors import Malformed, Reason
 from enarx.identity import bundle, result, revocation
 from enarx.identity.archive import Archive
@@ -61,7 +62,7 @@ def bundle_routes(authorities: tuple[Authority, ...], log: LogKey, clock: Clock)
     async def time(data: TimeRequest) -> TimeAnswer:
         """The Steward's time, signed over the caller's nonce."""
         now = clock.now().timestamp()
-        claims = {"iat": int(now), "time_ms": int(now * 1000), "eat_nonce": result.base64url(data.nonce)}
+        claims = {"iat": int(now), "time_ms": int(now * 1000), "eat_nonce": base64url(data.nonce)}
         return TimeAnswer(result.jwt(claims, own.signer, kind="enarx-time+jwt"))
 
     return [trust_bundle, jwks, time]

@@ -11,13 +11,15 @@ from typing import Any
 import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
+from enarx.appraisal import ear
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
+from enarx.appraisal.tied import Expected
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
 from enarx.evidence.memory import Memory
 from enarx.identity import judgement, result
-from enarx.identity.authority import Authority, Terms, draft, facts_of, technology
+from enarx.identity.authority import Authority, Terms, draft, facts_of, technology, validity
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Issuance, Ledger, Nonce
 from enarx.identity.log import LogKey, Promise
@@ -115,19 +117,26 @@ class Steward:
         case = judgement.read(asked)
         judgement.require_launch(spent.launch, case)
         said["policy"] = name
-        appraisal = judgement.judge(asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory)
+        appraisal, expected = judgement.judge(
+            asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory
+        )
         said["technology"] = technology(appraisal)
-        answer = await self._issue(appraisal, case, name, rule, asked.nonce, when)
+        answer = await self._issue(appraisal, expected, case, name, rule, when)
         self._outcomes.add(said["technology"], None)
         said["verdict"] = "accepted"
         return answer
 
     async def _issue(
-        self, appraisal: Appraisal, case: judgement.Case, name: str, rule: Rule, nonce: bytes, when: datetime
+        self, appraisal: Appraisal, expected: Expected, case: judgement.Case, name: str, rule: Rule, when: datetime
     ) -> AttestAnswer:
         """The certificate is signed after its entry is in the log for good, and not before."""
         accepted = appraisal.accepted()
-        token = result.jwt(result.claims(appraisal, nonce=nonce), self.authority.signer)
+        _, not_after = validity(appraisal, self.authority, rule.terms, when=when)
+        host = case.launch.stdio.get("stdin") == "host"
+        claims = ear.claims(
+            appraisal, expected, verifier=result.VERIFIER, issued=when, expires=not_after, input_host=host
+        )
+        token = result.jwt(claims, self.authority.signer)
         made = draft(
             accepted,
             case.request,
