@@ -13,7 +13,9 @@ from enarx.appraisal.cca import CcaPolicy, PsaPolicy
 from enarx.appraisal.expectation import Section
 from enarx.appraisal.nvidia import NvidiaGpuPolicy, NvidiaSwitchPolicy
 from enarx.appraisal.policy import load
+from enarx.appraisal.sgx import SgxPolicy
 from enarx.appraisal.snp import SnpPolicy
+from enarx.appraisal.tdx import TdxPolicy
 from enarx.codec.x509 import Certificate
 from enarx.evidence.anchor import SIMULATED, Anchors, Vendor
 from enarx.evidence.authenticate import authenticate
@@ -26,6 +28,8 @@ from enarx.evidence.kind import Kind
 ROOT = Path(__file__).resolve().parents[2] / "vectors" / "policy"
 SECTIONS: dict[str, type[Section]] = {
     "snp": SnpPolicy,
+    "sgx": SgxPolicy,
+    "tdx": TdxPolicy,
     "cca": CcaPolicy,
     "psa": PsaPolicy,
     "nvidia-gpu": NvidiaGpuPolicy,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from enarx.appraisal.expectation import Hex16, Hex16Set, Section, Unchecked, at_least, failed, holds, open_, passed
+from enarx.appraisal.expectation import Hex16Set, Section, Unchecked, at_least, failed, holds, open_, passed
 from enarx.errors import Reason
 from enarx.evidence.check import Check
 from enarx.evidence.intel_claims import IntelClaims
@@ -19,6 +19,8 @@ Refused = Literal["refused", "unchecked"]
 Days = Annotated[int, msgspec.Meta(ge=0, le=36500)]
 Svn = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)]
 Hex6 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
+Components = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{32}|unchecked)$")]
+"""Sixteen SVNs of a byte each, in hexadecimal, or the word."""
 Status = Literal[
     "UpToDate",
     "SWHardeningNeeded",
@@ -58,7 +60,7 @@ class IntelPolicy(Section, frozen=True, kw_only=True):
     allowed_advisories: frozenset[str] | Unchecked
     tcb_evaluation_data_number: int | Unchecked
     collateral_age_days: Days | Unchecked
-    minimum_tcb: Hex16 | Unchecked
+    minimum_tcb: Components
     pce_svn: Svn | Unchecked
     qe_svn: Svn | Unchecked
     platforms: Hex16Set

@@ -29,7 +29,7 @@ from enarx.evidence.check import Check
 from enarx.evidence.sgx import SgxClaims
 from enarx.evidence.sgx_report import CET, DEBUG, EINITTOKEN_KEY, KSS, MODE64, PROVISION_KEY, EnclaveReport
 
-Hex8 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{16}$")]
+Xfrm = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{16}|unchecked)$")]
 Feature = Literal["CET", "Debug", "EInitKey", "KSS", "ProvisioningKey"]
 
 _INIT = 1 << 0
@@ -61,7 +61,7 @@ class SgxPolicy(IntelPolicy, frozen=True, kw_only=True):
     signer_blacklist: frozenset[Hex32]
     features: frozenset[Feature] | Unchecked
     misc_select: frozenset[Literal["EXINFO"]] | Unchecked
-    xfrm: Hex8 | Unchecked
+    xfrm: Xfrm
     enclave_product_id: Svn | Unchecked
     enclave_security_version: Svn | Unchecked
     config_id: Hex64Set

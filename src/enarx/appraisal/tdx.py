@@ -10,7 +10,6 @@ import msgspec
 
 from enarx.appraisal.expectation import (
     UNCHECKED,
-    Hex16,
     Hex48,
     Hex48Set,
     Unchecked,
@@ -20,7 +19,7 @@ from enarx.appraisal.expectation import (
     open_,
     passed,
 )
-from enarx.appraisal.intel import IntelPolicy, appraise_platform, components, drafted_platform
+from enarx.appraisal.intel import Components, IntelPolicy, appraise_platform, components, drafted_platform
 from enarx.errors import Reason
 from enarx.evidence.check import Check
 from enarx.evidence.tdx import TdxClaims
@@ -69,7 +68,7 @@ class TdxPolicy(IntelPolicy, frozen=True, kw_only=True):
     mrservicetd: Hex48Set
     mrseam: Hex48Set
     mrsignerseam: Hex48Set
-    tee_tcb_svn: Hex16 | Unchecked
+    tee_tcb_svn: Components
     td_attributes: Hex8Set
     sept_ve_disable: Bit
     migratable: Bit
