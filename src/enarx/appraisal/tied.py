@@ -28,6 +28,8 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     launch   the launch digest, 32 bytes
     package  of the launch document that has this digest; None when it was not shown
     linked   pairs of members, by position, that cryptography ties to each other
+    composed bytes that a TEE may sign over in place of the binding's digest, because they commit
+             to it or to the key that signed it (`enarx.appraisal.composition` finds them)
     """
 
     binding: Binding | None = None
@@ -36,6 +38,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     launch: bytes | None = None
     package: Package | None = None
     linked: frozenset[tuple[int, int]] = frozenset()
+    composed: frozenset[bytes] = frozenset()
 
 
 NOTHING = Expected()
@@ -53,6 +56,8 @@ def binding_check(claims: Claims, policy: Policy, expected: Expected) -> Check:
         case "legacy-spki":
             wanted = _bare(claims.kind, expected.spki)
             mend = "give the key's SubjectPublicKeyInfo"
+        case _ if claims.kind in _SHA512 and claims.bound in expected.composed:
+            return passed(name, claims.bound, "commits to the members that carry the binding", source)
         case _:
             wanted = _digest(claims.kind, expected.binding)
             mend = "give the nonce, the key and the launch digest that the evidence was asked for with"

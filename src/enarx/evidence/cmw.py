@@ -68,6 +68,11 @@ def _countable(members: tuple[Evidence, ...]) -> None:
         raise Misused(Reason.WRONG_LENGTH, f"collection of {len(members)} members, 1 to {MAX_MEMBERS}")
 
 
+def record_value(member: Evidence) -> bytes:
+    """The value of the member's record: everything that travels of it, signature and keys included."""
+    return _record(member)[1]
+
+
 def _record(member: Evidence) -> tuple[str, bytes, int]:
     if member.kind is Kind.PSA and not member.parts:
         return _PSA, member.body, IND_EVIDENCE

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members of a collection tied to each other by what they sign (docs/formats/collection.md).
+
+Two ties count. A TEE signs over the digests of the others' reports, together with the binding;
+or a TEE's report names the attestation key of the TPM whose quote lies beside it. That all of
+them answered the same challenge proves only that somebody could ask all of them.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from enarx.codec import cbor
+from enarx.codec.digest import sha256, sha384, sha512
+from enarx.evidence import cmw
+from enarx.evidence.binding import Binding
+from enarx.evidence.claims import Claims
+from enarx.evidence.envelope import Evidence
+from enarx.evidence.kind import Kind
+from enarx.evidence.tpm import TpmClaims
+
+LABEL = b"enarx-members-1"
+VERSION = 1
+HUBS = frozenset({Kind.SNP, Kind.TDX, Kind.SGX, Kind.CCA})
+"""Kinds with 64 bytes of their own to sign over, and code in them that a policy can name."""
+
+
+class Ties(msgspec.Struct, frozen=True):
+    """What ties the members.
+
+    linked    pairs of positions
+    composed  signed bytes of TEEs that stand in the place of the binding's digest, because they
+              commit to it or to the key that signed it
+    """
+
+    linked: frozenset[tuple[int, int]] = frozenset()
+    composed: frozenset[bytes] = frozenset()
+
+
+def hub_data(binding: Binding, others: tuple[Evidence, ...]) -> bytes:
+    """The 64 bytes that a TEE signs over when it collected `others`, in the order of the collection.
+
+    SHA-512 of the label, a zero byte, and a map in deterministic CBOR: `v`, `binding` (the
+    SHA-512 of the binding that the others answered), `members` (kind, and SHA-256 of all that
+    travels of it: two TPMs that booted alike sign the same bytes with different keys).
+    """
+    table = {
+        "v": VERSION,
+        "binding": binding.sha512(),
+        "members": [[str(one.kind), sha256(cmw.record_value(one))] for one in others],
+    }
+    return sha512(LABEL + b"\0" + cbor.encode(table))
+
+
+def ties(members: tuple[Evidence, ...], claims: tuple[Claims, ...], binding: Binding | None) -> Ties:
+    """What ties these members, of which `claims` were authenticated in the same order.
+
+    binding  the map that the verifier built; without one no hub can be recognised
+    """
+    linked: set[tuple[int, int]] = set()
+    composed: set[bytes] = set()
+    for place, one in enumerate(claims):
+        if one.kind not in HUBS:
+            continue
+        others = members[:place] + members[place + 1 :]
+        if binding is not None and others and one.bound == hub_data(binding, others):
+            linked |= {(place, other) for other in range(len(members)) if other != place}
+            composed.add(one.bound)
+        for other, quote in enumerate(claims):
+            if isinstance(quote, TpmClaims) and one.bound in _names(quote.ak):
+                linked.add((place, other))
+                composed.add(one.bound)
+    return Ties(frozenset(linked), frozenset(composed))
+
+
+def _names(ak: bytes) -> frozenset[bytes]:
+    """The forms in which report_data names a key: a digest of its SubjectPublicKeyInfo, and zeros."""
+    return frozenset(digest(ak).ljust(64, b"\0") for digest in (sha256, sha384, sha512))
