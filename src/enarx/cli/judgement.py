@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.result import Appraisal
+from enarx.appraisal.tied import NOTHING, Expected
 from enarx.errors import EnarxError, Reason, Unacceptable, Undetermined
 from enarx.evidence.check import Check, Verdict, shown
 
@@ -34,6 +35,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     claims   the authenticated claims of each member
     when     the time of judging; `past` when the verifier gave it
     marks    words that must not be overlooked: "simulated", "input: host", "as of TIME, not now"
+    appraisal, expected  what the judgement is of; None when authentication ended early
     """
 
     target: str
@@ -44,13 +46,15 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     past: bool
     marks: tuple[str, ...] = ()
     details: dict[str, Any] = {}
+    appraisal: Appraisal | None = None
+    expected: Expected = NOTHING
 
     def verdict(self) -> str:
         """Either `accepted`, or the family of the refusal."""
         return "accepted" if self.refusal is None else self.refusal.family
 
 
-def of_appraisal(target: str, appraisal: Appraisal, **more: Any) -> Judgement:
+def of_appraisal(target: str, appraisal: Appraisal, expected: Expected, **more: Any) -> Judgement:
     """The judgement that an appraisal amounts to."""
     groups: list[tuple[str, tuple[Check, ...]]] = []
     for member in appraisal.members:
@@ -71,6 +75,8 @@ def of_appraisal(target: str, appraisal: Appraisal, **more: Any) -> Judgement:
         ),
         when=appraisal.when,
         past=appraisal.past,
+        appraisal=appraisal,
+        expected=expected,
         **more,
     )
 

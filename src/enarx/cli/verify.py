@@ -44,6 +44,8 @@ def verify(
     ] = None,
     anchors: Annotated[Path | None, typer.Option(help="Roots to believe instead of the vendors'.")] = None,
     unsafe_anchors: Annotated[bool, typer.Option("--unsafe-anchors", help="Say that this is wanted.")] = False,
+    ear: Annotated[Path | None, typer.Option(help="Write the attestation result here (EAR).")] = None,
+    ear_key: Annotated[Path | None, typer.Option(help="PEM of a key of yours that signs it, as a JWT.")] = None,
     save_bundle: Annotated[
         Path | None, typer.Option(help="Keep evidence, endorsements and answer in one file.")
     ] = None,
@@ -58,8 +60,7 @@ def verify(
         if at is not None:
             raise Misused(Reason.USAGE, "--at with a running Keep", hint="a Keep is asked now; --at is for files")
         judgement = _keep(target, loaded, believed, _certificates(issuer), when)
-        show(judgement, as_json=as_json)
-        return 0 if judgement.refusal is None else judgement.refusal.exit_code
+        return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
     from enarx.cli.verify_file import Options, verify_file
 
     options = Options(
@@ -75,7 +76,15 @@ def verify(
         policy=policy_text,
     )
     judgement = verify_file(options, loaded, believed, when=when, past=at is not None)
+    return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
+
+
+def _end(judgement: Judgement, *, as_json: bool, ear: Path | None, ear_key: Path | None) -> int:
     show(judgement, as_json=as_json)
+    if ear is not None:
+        from enarx.cli.ear_file import write_ear
+
+        write_ear(judgement, ear, ear_key)
     return 0 if judgement.refusal is None else judgement.refusal.exit_code
 
 
@@ -89,7 +98,11 @@ def _keep(url: str, loaded: Loaded, believed: Anchors, issuers: tuple[Certificat
             raise
         return of_error(url, error, when=when, past=False)
     judgement = of_appraisal(
-        url, verified.appraisal, marks=marks(believed, verified.launch.stdio), details=described(verified)
+        url,
+        verified.appraisal,
+        verified.expected,
+        marks=marks(believed, verified.launch.stdio),
+        details=described(verified),
     )
     return with_certificate(judgement, verified.certificate)
 

@@ -78,8 +78,9 @@ def verify_file(options: Options, loaded: Loaded, anchors: Anchors, *, when: dat
             raise
         judgement = of_error(target, error, when=when, past=past)
     else:
-        appraisal = appraise(claims, loaded, _expected(options), when=when, past=past)
-        judgement = of_appraisal(target, appraisal, marks=_marks(anchors), details=_said(subject.record))
+        expected = _expected(options)
+        appraisal = appraise(claims, loaded, expected, when=when, past=past)
+        judgement = of_appraisal(target, appraisal, expected, marks=_marks(anchors), details=_said(subject.record))
         judgement = _with_nonce(judgement, claims, options)
     if options.save_bundle is not None:
         _save(options, subject, judgement)

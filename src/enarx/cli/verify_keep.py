@@ -32,6 +32,7 @@ class Verified(msgspec.Struct, frozen=True):
     """What came of asking a Keep: the appraisal, the certificate's own checks, the launch."""
 
     appraisal: Appraisal
+    expected: Expected
     certificate: tuple[Check, ...]
     launch: Launch
     leaf: Certificate
@@ -52,7 +53,9 @@ def verify_keep(
         for evidence in cmw.decode(asked.answer.evidence)
     )
     appraisal = appraise(claims, loaded, expected, when=when)
-    return Verified(appraisal, certificate_checks(asked.chain, launch, issuers, when=when), launch, asked.chain[0])
+    return Verified(
+        appraisal, expected, certificate_checks(asked.chain, launch, issuers, when=when), launch, asked.chain[0]
+    )
 
 
 def _expected(asked: Asked, launch: Launch) -> Expected:
