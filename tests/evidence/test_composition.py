@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from enarx.appraisal import snp, tpm
+from enarx.appraisal import azure, snp, tpm
 from enarx.appraisal.appraise import appraise
 from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded, Policy
@@ -23,11 +23,13 @@ from enarx.evidence.composition import hub_data
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.tpm_key import spki_of
+from enarx.platform.simulated.azure import SimulatedAzure
 from enarx.platform.simulated.snp import SimulatedSnp
 from enarx.platform.simulated.tpm import SimulatedTpm
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CHIP, TPM, OTHER = SimulatedSnp.made(NOW), SimulatedTpm.made(NOW), SimulatedTpm.made(NOW)
+VM = SimulatedAzure.made(NOW, chip=CHIP)
 BINDING = Binding(purpose=Purpose.ISSUE, spki=bytes(48), nonce=b"\1" * 32, launch=bytes(32))
 POLICY = Policy(
     name="collection",
@@ -41,6 +43,7 @@ POLICY = Policy(
     workload="unchecked",
     revocation="unchecked",
     snp=snp.unchecked(),
+    azure=azure.unchecked(),
     tpm=tpm.unchecked(),
 )
 QUOTE = TPM.evidence(BINDING.sha256())
@@ -51,8 +54,9 @@ def report(report_data: bytes) -> Evidence:
 
 
 def judged(members: tuple[Evidence, ...], policy: Policy = POLICY, binding: Binding = BINDING) -> Appraisal:
-    roots = {v: CHIP.anchors().of(v) + TPM.anchors().of(v) + OTHER.anchors().of(v) for v in TPM.anchors().roots}
-    anchors = Anchors(SIMULATED, {**CHIP.anchors().roots, **roots})
+    roots = {v: VM.anchors().of(v) for v in VM.anchors().roots}
+    roots |= {v: CHIP.anchors().of(v) + TPM.anchors().of(v) + OTHER.anchors().of(v) for v in TPM.anchors().roots}
+    anchors = Anchors(SIMULATED, {**roots, **CHIP.anchors().roots})
     claims = tuple(authenticate(one, CHIP.endorsements(), anchors=anchors, when=NOW) for one in members)
     expected = joined(members, claims, Expected(binding=binding, fresh=True))
     return appraise(claims, Loaded(policy, b""), expected, when=NOW)
@@ -66,12 +70,12 @@ def refusal(family: type[EnarxError], *args: Any, **more: Any) -> Reason:
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_report_over_the_digests_of_the_others_ties_them(order: int) -> None:
-    judged((report(hub_data(BINDING, (QUOTE,))), QUOTE)[::order]).accepted()
+    judged((report(hub_data(Kind.SNP, BINDING, (QUOTE,))), QUOTE)[::order]).accepted()
 
 
 def test_of_three_members_all_are_tied() -> None:
     second = OTHER.evidence(BINDING.sha256())
-    judged((QUOTE, report(hub_data(BINDING, (QUOTE, second))), second)).accepted()
+    judged((QUOTE, report(hub_data(Kind.SNP, BINDING, (QUOTE, second))), second)).accepted()
 
 
 @pytest.mark.parametrize("digest", [sha256, sha384, sha512])
@@ -97,18 +101,18 @@ def test_the_same_challenge_alone_ties_nothing_and_a_policy_may_say_so() -> None
     ids=["none", "another TPM", "one more", "another kind"],
 )
 def test_a_report_over_other_members_ties_nothing(others: tuple[Evidence, ...]) -> None:
-    assert refusal(Unacceptable, (report(hub_data(BINDING, others)), QUOTE)) is Reason.BINDING_MISMATCH
+    assert refusal(Unacceptable, (report(hub_data(Kind.SNP, BINDING, others)), QUOTE)) is Reason.BINDING_MISMATCH
 
 
 def test_a_report_over_another_binding_ties_nothing() -> None:
     other = msgspec.structs.replace(BINDING, nonce=b"\2" * 32)
-    assert refusal(Unacceptable, (report(hub_data(other, (QUOTE,))), QUOTE)) is Reason.BINDING_MISMATCH
+    assert refusal(Unacceptable, (report(hub_data(Kind.SNP, other, (QUOTE,))), QUOTE)) is Reason.BINDING_MISMATCH
 
 
 def test_a_quote_over_another_nonce_is_refused_however_it_is_tied() -> None:
     stale = TPM.evidence(b"\2" * 32)
     named = sha256(spki_of(TPM.key.public_key())).ljust(64, b"\0")
-    for members in ((report(hub_data(BINDING, (stale,))), stale), (report(named), stale)):
+    for members in ((report(hub_data(Kind.SNP, BINDING, (stale,))), stale), (report(named), stale)):
         assert refusal(Unacceptable, members) is Reason.BINDING_MISMATCH
 
 
@@ -127,3 +131,16 @@ def test_a_third_member_that_is_not_tied_is_refused() -> None:
 def test_every_member_needs_its_claims() -> None:
     with pytest.raises(Misused):
         joined((QUOTE,), (), Expected())
+
+
+def test_on_azure_the_quote_of_the_virtual_tpm_ties_the_others() -> None:
+    hub = hub_data(Kind.AZURE_SNP_VTPM, BINDING, (QUOTE,))
+    assert len(hub) == 32
+    judged((VM.evidence(hub), QUOTE)).accepted()
+    alone = (VM.evidence(BINDING.sha256()), QUOTE)
+    assert refusal(Unacceptable, alone) is Reason.COMPOSITION_UNPROVEN
+
+
+def test_a_quote_over_the_name_of_its_own_key_is_bound_to_nothing() -> None:
+    named = sha256(spki_of(TPM.key.public_key())).ljust(64, b"\0")
+    assert refusal(Unacceptable, (report(named), TPM.evidence(named))) is Reason.BINDING_MISMATCH

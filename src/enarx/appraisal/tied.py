@@ -28,7 +28,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     launch   the launch digest, 32 bytes
     package  of the launch document that has this digest; None when it was not shown
     linked   pairs of members, by position, that cryptography ties to each other
-    composed bytes that a TEE may sign over in place of the binding's digest, because they commit
+    composed what a TEE of a kind may sign over in place of the binding's digest, because it commits
              to it or to the key that signed it (`enarx.appraisal.composition` finds them)
     """
 
@@ -38,7 +38,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
     launch: bytes | None = None
     package: Package | None = None
     linked: frozenset[tuple[int, int]] = frozenset()
-    composed: frozenset[bytes] = frozenset()
+    composed: frozenset[tuple[Kind, bytes]] = frozenset()
 
 
 NOTHING = Expected()
@@ -56,7 +56,7 @@ def binding_check(claims: Claims, policy: Policy, expected: Expected) -> Check:
         case "legacy-spki":
             wanted = _bare(claims.kind, expected.spki)
             mend = "give the key's SubjectPublicKeyInfo"
-        case _ if claims.kind in _SHA512 and claims.bound in expected.composed:
+        case _ if (claims.kind, claims.bound) in expected.composed:
             return passed(name, claims.bound, "commits to the members that carry the binding", source)
         case _:
             wanted = _digest(claims.kind, expected.binding)

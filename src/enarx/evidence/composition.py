@@ -21,26 +21,28 @@ from enarx.evidence.tpm import TpmClaims
 
 LABEL = b"enarx-members-1"
 VERSION = 1
-HUBS = frozenset({Kind.SNP, Kind.TDX, Kind.SGX, Kind.CCA})
+REPORT_DATA = frozenset({Kind.SNP, Kind.TDX, Kind.SGX, Kind.CCA})
 """Kinds with 64 bytes of their own to sign over, and code in them that a policy can name."""
+HUBS = REPORT_DATA | {Kind.NITRO, Kind.NITROTPM, Kind.AZURE_SNP_VTPM, Kind.AZURE_TDX_VTPM}
+"""Kinds that can collect others; those not above sign over 32 bytes."""
 
 
 class Ties(msgspec.Struct, frozen=True):
     """What ties the members.
 
     linked    pairs of positions
-    composed  signed bytes of TEEs that stand in the place of the binding's digest, because they
+    composed  kinds with signed bytes that stand in the place of the binding's digest, because they
               commit to it or to the key that signed it
     """
 
     linked: frozenset[tuple[int, int]] = frozenset()
-    composed: frozenset[bytes] = frozenset()
+    composed: frozenset[tuple[Kind, bytes]] = frozenset()
 
 
-def hub_data(binding: Binding, others: tuple[Evidence, ...]) -> bytes:
-    """The 64 bytes that a TEE signs over when it collected `others`, in the order of the collection.
+def hub_data(kind: Kind, binding: Binding, others: tuple[Evidence, ...]) -> bytes:
+    """What a TEE of this kind signs over when it collected `others`, in the order of the collection.
 
-    SHA-512 of the label, a zero byte, and a map in deterministic CBOR: `v`, `binding` (the
+    SHA-512 (SHA-256 where 64 bytes do not fit) of the label, a zero byte, and a map in deterministic CBOR: `v`, `binding` (the
     SHA-512 of the binding that the others answered), `members` (kind, and SHA-256 of all that
     travels of it: two TPMs that booted alike sign the same bytes with different keys).
     """
@@ -49,7 +51,8 @@ def hub_data(binding: Binding, others: tuple[Evidence, ...]) -> bytes:
         "binding": binding.sha512(),
         "members": [[str(one.kind), sha256(cmw.record_value(one))] for one in others],
     }
-    return sha512(LABEL + b"\0" + cbor.encode(table))
+    document = LABEL + b"\0" + cbor.encode(table)
+    return sha512(document) if kind in REPORT_DATA else sha256(document)
 
 
 def ties(members: tuple[Evidence, ...], claims: tuple[Claims, ...], binding: Binding | None) -> Ties:
@@ -58,18 +61,18 @@ def ties(members: tuple[Evidence, ...], claims: tuple[Claims, ...], binding: Bin
     binding  the map that the verifier built; without one no hub can be recognised
     """
     linked: set[tuple[int, int]] = set()
-    composed: set[bytes] = set()
+    composed: set[tuple[Kind, bytes]] = set()
     for place, one in enumerate(claims):
         if one.kind not in HUBS:
             continue
         others = members[:place] + members[place + 1 :]
-        if binding is not None and others and one.bound == hub_data(binding, others):
+        if binding is not None and others and one.bound == hub_data(one.kind, binding, others):
             linked |= {(place, other) for other in range(len(members)) if other != place}
-            composed.add(one.bound)
+            composed.add((one.kind, one.bound))
         for other, quote in enumerate(claims):
-            if isinstance(quote, TpmClaims) and one.bound in _names(quote.ak):
+            if isinstance(quote, TpmClaims) and one.kind in REPORT_DATA and one.bound in _names(quote.ak):
                 linked.add((place, other))
-                composed.add(one.bound)
+                composed.add((one.kind, one.bound))
     return Ties(frozenset(linked), frozenset(composed))
 
 
