@@ -53,7 +53,7 @@ class SimulatedCca(msgspec.Struct, frozen=True):
         half = (len(point) - 1) // 2
         return cbor.encode({1: 2, -1: 2, -2: point[1 : 1 + half], -3: point[1 + half :]})
 
-    def platform_claims(self, realm_key: bytes, **changes: Any) -> dict[int, Any]:
+    def platform_claims(self, realm_key: bytes, /, **changes: Any) -> dict[int, Any]:
         """The platform's claims; `changes` replace them by name, None leaves one out."""
         return _labelled(
             {
@@ -71,7 +71,7 @@ class SimulatedCca(msgspec.Struct, frozen=True):
             changes,
         )
 
-    def realm_claims(self, challenge: bytes, **changes: Any) -> dict[int, Any]:
+    def realm_claims(self, challenge: bytes, /, **changes: Any) -> dict[int, Any]:
         """The realm's claims; `changes` replace them by name, None leaves one out."""
         return _labelled(
             {
@@ -89,13 +89,14 @@ class SimulatedCca(msgspec.Struct, frozen=True):
             changes,
         )
 
-    def token(self, challenge: bytes, *, legacy: bool = False, **changes: Any) -> bytes:
+    def token(self, challenge: bytes, /, *, legacy: bool = False, **changes: Any) -> bytes:
         """A token over `challenge` (64 bytes); `legacy` is the form before the draft had profiles."""
         if legacy:
             older = {"realm_profile": None, "realm_public_key": self.point(), "mec_policy": None}
             changes = {**older, "platform_profile": "http://arm.com/CCA-SSD/1.0.0", "client_id": None, **changes}
         realm = self.realm_claims(challenge, **changes)
-        platform = self.platform_claims(realm.get(44237, b""), **changes)
+        key = realm.get(44237)
+        platform = self.platform_claims(key if isinstance(key, bytes) else b"", **changes)
         tokens = {
             PLATFORM: sign1(cbor.encode(platform), self.platform_key),
             REALM: sign1(cbor.encode(realm), self.realm_key),
@@ -104,7 +105,7 @@ class SimulatedCca(msgspec.Struct, frozen=True):
             return cbor.encode(cbor2.CBORTag(TAG_LEGACY, tokens))
         return cbor.encode(cbor2.CBORTag(TAG, {label: [EAT_CWT, token] for label, token in tokens.items()}))
 
-    def evidence(self, challenge: bytes, **changes: Any) -> Evidence:
+    def evidence(self, challenge: bytes, /, **changes: Any) -> Evidence:
         """The token as evidence."""
         return Evidence(Kind.CCA, self.token(challenge, **changes))
 

@@ -56,7 +56,7 @@ class SimulatedPsa(msgspec.Struct, frozen=True):
         """The anchor set in which this key, and nothing else, is believed."""
         return Anchors(SIMULATED, {}, (self.spki,))
 
-    def claims(self, nonce: bytes, **changes: Any) -> dict[int, Any]:
+    def claims(self, nonce: bytes, /, **changes: Any) -> dict[int, Any]:
         """The claims by RFC 9783's labels; `changes` replace them by name, None leaves one out."""
         table: dict[str, tuple[int, Any]] = {
             "profile": (265, PROFILE),
@@ -74,7 +74,7 @@ class SimulatedPsa(msgspec.Struct, frozen=True):
         return {table[name][0]: value for name, value in values.items() if value is not None}
 
     def token(
-        self, nonce: bytes, *, first: bool = False, headers: dict[str, Any] | None = None, **changes: Any
+        self, nonce: bytes, /, *, first: bool = False, headers: dict[str, Any] | None = None, **changes: Any
     ) -> bytes:
         """A token over `nonce`; `first` uses the labels of PSA_IOT_PROFILE_1."""
         if first:
@@ -84,6 +84,6 @@ class SimulatedPsa(msgspec.Struct, frozen=True):
             table = {_FIRST[label]: value for label, value in table.items()}
         return sign1(cbor.encode(table), self.key, **(headers or {}))
 
-    def evidence(self, nonce: bytes, **changes: Any) -> Evidence:
+    def evidence(self, nonce: bytes, /, **changes: Any) -> Evidence:
         """The token as evidence."""
         return Evidence(Kind.PSA, self.token(nonce, **changes))
