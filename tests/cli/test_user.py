@@ -190,6 +190,17 @@ def test_who_is_not_logged_in_is_told_how(enarx: Any, store: Any, helper: Path) 
     )
 
 
+def test_a_token_that_says_no_subject_needs_one_typed(enarx: Any, store: Any) -> None:
+    said = enarx("user", "register", store.user, **store.environment)
+    assert (said.code, said.err.splitlines()) == (
+        2,
+        [
+            "enarx: missing: the token does not say its subject",
+            "hint: --subject NAME, or --oidc-domain URL",
+        ],
+    )
+
+
 def test_a_name_is_taken_once(enarx: Any, store: Any) -> None:
     assert enarx("user", "register", store.user, "--subject", "alice", **store.environment).code == 0
     said = enarx("user", "register", store.user, "--subject", "alice", **store.environment)

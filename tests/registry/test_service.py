@@ -465,6 +465,14 @@ def test_nothing_confidential_is_logged(drawbridge: Running, alice: httpx.Client
     assert b"alice-token" not in (drawbridge.folder / "log").read_bytes()
 
 
+def test_a_browser_does_nothing_with_an_upload(alice: httpx.Client, empty: str) -> None:
+    said = alice.get(f"{empty}/tree").headers
+    assert (said["content-security-policy"], said["x-content-type-options"]) == (
+        "default-src 'none'; sandbox",
+        "nosniff",
+    )
+
+
 def test_a_certificate_that_ran_out_is_refused(
     drawbridge: Running, alice: httpx.Client, empty: str, keep_identity: Any
 ) -> None:

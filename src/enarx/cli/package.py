@@ -8,11 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
 from enarx.cli.reach import (
+    OCI,
     OIDC_DOMAIN,
     AuthToken,
     CaBundle,
@@ -28,8 +28,9 @@ from enarx.cli.reach import (
 from enarx.codec.digest import unhex
 from enarx.errors import Misused, Reason
 from enarx.registry import name
+from enarx.registry.connection import host_of
 
-Spec = Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG or the https: URL of a tag.")]
+Spec = Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG, the https: URL of a tag, or oci://HOST/NAME:TAG.")]
 Digest = Annotated[str | None, typer.Option(help="The package's digest, hexadecimal: get this one or nothing.")]
 
 
@@ -52,15 +53,14 @@ def info(
         found = of(local(here))
         say(found) if json_ else print(shown(found))
         return 0
-    url = name.package_url(spec)
-    host = urlsplit(url).netloc
     reach = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper)
-    with reach.drawbridge(host) as drawbridge:
-        if not contents:
-            say(drawbridge.tag(url).entry.table())
-            return 0
-        found = of(drawbridge.fetch(url, None))
-    say(found) if json_ else print(shown(found))
+    if contents or spec.startswith(OCI):
+        found = of(reach.fetch(spec, None))
+        say(found) if json_ else print(shown(found))
+        return 0
+    url = name.package_url(spec)
+    with reach.drawbridge(host_of(url)) as drawbridge:
+        say(drawbridge.tag(url).entry.table())
     return 0
 
 
@@ -83,10 +83,7 @@ def publish(
     jws = None if signature is None else read(signature, limit=signatures.MAX_BYTES)
     if jws is not None and signatures.parse(jws).payload != package.entry.encoded():
         raise Misused(Reason.DIGEST_MISMATCH, f"{signature}: signs another package")
-    url = name.package_url(spec)
-    reach = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper)
-    with reach.drawbridge(urlsplit(url).netloc) as drawbridge:
-        drawbridge.publish(url, package, jws=jws)
+    url = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper).publish(spec, package, jws)
     digest = package.digest.hex()
     say({"digest": digest, "url": url}) if json_ else print(digest)
     return 0
@@ -103,13 +100,10 @@ def fetch(
     json_: Json = False,
 ) -> int:
     """Fetch a package into a new folder, every digest checked first; says its digest."""
-    url = name.package_url(spec)
     wanted = None if digest is None else unhex(digest, "--digest", size=32)
     if out.exists():
         raise Misused(Reason.ALREADY_EXISTS, f"{out}")
-    reach = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper)
-    with reach.drawbridge(urlsplit(url).netloc) as drawbridge:
-        package = drawbridge.fetch(url, wanted)
+    package = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper).fetch(spec, wanted)
     _unfold(package.files(), out)
     found = package.digest.hex()
     say({"digest": found, "folder": str(out)}) if json_ else print(found)

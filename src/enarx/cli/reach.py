@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,14 +14,21 @@ import typer
 
 from enarx.cli.files import read
 from enarx.errors import Malformed, Misused, Reason
+from enarx.registry import name
 from enarx.registry.client import Drawbridge, connect
+from enarx.registry.connection import client_context, host_of
 from enarx.registry.credential import Credentials, identifier
+from enarx.registry.oci import parse_reference
+from enarx.registry.oci_client import OciRegistry
 from enarx.workload.package import MANIFEST, MODULE, Package, build
 from enarx.workload.tree import MAX_WASM
 
 OIDC_DOMAIN = "https://auth.profian.com/"
 """Upstream's default; the service behind it is gone."""
 MAX_PEM = 1 << 20
+OCI = "oci://"
+OCI_LOGIN = "ENARX_OCI_LOGIN"
+"""USER:PASSWORD at an OCI registry."""
 
 CaBundle = Annotated[Path | None, typer.Option(envvar="ENARX_CA_BUNDLE", help="PEM of the CAs to trust.")]
 OidcDomain = Annotated[str, typer.Option(envvar="ENARX_OIDC_DOMAIN", help="OpenID Connect provider.")]
@@ -53,6 +61,33 @@ class Reach(msgspec.Struct, frozen=True):
         """A client of the Drawbridge at `host`."""
         return connect(ca=self.ca(), token=self.token(host))
 
+    def fetch(self, spec: str, digest: bytes | None) -> Package:
+        """The package at a slug, an https: URL of a tag, or oci://HOST/NAME:TAG."""
+        if spec.startswith(OCI):
+            with self._oci(spec) as registry:
+                return registry.fetch(digest)
+        url = name.package_url(spec)
+        with self.drawbridge(host_of(url)) as drawbridge:
+            return drawbridge.fetch(url, digest)
+
+    def publish(self, spec: str, package: Package, jws: bytes | None) -> str:
+        """Publish a package; its URL."""
+        if spec.startswith(OCI):
+            if jws is not None:
+                raise Misused(Reason.USAGE, "--signature: signatures are kept by a Drawbridge")
+            with self._oci(spec) as registry:
+                registry.publish(package)
+            return spec
+        url = name.package_url(spec)
+        with self.drawbridge(host_of(url)) as drawbridge:
+            drawbridge.publish(url, package, jws=jws)
+        return url
+
+    def _oci(self, spec: str) -> OciRegistry:
+        user, _, password = os.environ.get(OCI_LOGIN, "").partition(":")
+        login = (user, password) if user else None
+        return OciRegistry(parse_reference(spec), client_context(ca=self.ca()), login=login)
+
 
 def local(path: Path) -> Package:
     """The package of a folder, or of a file main.wasm."""
@@ -62,11 +97,11 @@ def local(path: Path) -> Package:
         return build({MODULE: read(path, limit=MAX_WASM)})
     files: dict[str, bytes] = {}
     for one in sorted(path.rglob("*")):
-        name = one.relative_to(path).as_posix()
+        where = one.relative_to(path).as_posix()
         if one.is_symlink() or not (one.is_file() or one.is_dir()):
             raise Misused(Reason.UNKNOWN_KIND, f"{one}: neither a file nor a folder")
         if one.is_file():
-            files[name] = read(one, limit=MAX_WASM)
+            files[where] = read(one, limit=MAX_WASM)
     return build(files)
 
 

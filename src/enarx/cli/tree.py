@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -24,6 +23,7 @@ from enarx.cli.reach import (
 from enarx.errors import Reason, Unacceptable
 from enarx.registry import name
 from enarx.registry.client import Drawbridge
+from enarx.registry.connection import host_of
 from enarx.workload.tree import DIRECTORY, Entry, parse_directory
 
 Spec = Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG or the https: URL of a tag.")]
@@ -51,7 +51,7 @@ def info(
     """Show what the tree says of a node: digests, length and type."""
     reach = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper)
     url = name.package_url(spec)
-    with reach.drawbridge(urlsplit(url).netloc) as drawbridge:
+    with reach.drawbridge(host_of(url)) as drawbridge:
         say(_entry(drawbridge, url, path).table())
     return 0
 
@@ -69,7 +69,7 @@ def fetch(
     """Fetch one node; every digest from the tag down to it is checked first."""
     reach = Reach(ca_bundle, oidc_domain, insecure_auth_token, credential_helper)
     url = name.package_url(spec)
-    with reach.drawbridge(urlsplit(url).netloc) as drawbridge:
+    with reach.drawbridge(host_of(url)) as drawbridge:
         entry = _entry(drawbridge, url, path)
         raw = drawbridge.node(url, path, entry)
     if not json_ or out is not None:

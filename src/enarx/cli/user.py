@@ -47,7 +47,10 @@ def register(
     token = reach.token(found.host)
     if token is None:
         raise Misused(Reason.UNAUTHENTICATED, "not logged in", hint=f"enarx user login --store-host {found.host}")
-    subject = subject or claimed_subject(token) or Provider(oidc_domain, _context(reach)).subject(token)
+    subject = subject or claimed_subject(token)
+    if subject is None and oidc_domain == OIDC_DOMAIN:
+        raise Misused(Reason.MISSING, "the token does not say its subject", hint="--subject NAME, or --oidc-domain URL")
+    subject = subject or Provider(oidc_domain, _context(reach)).subject(token)
     with reach.drawbridge(found.host) as drawbridge:
         drawbridge.create_user(found.url(), subject)
     if json_:

@@ -28,6 +28,7 @@ SECONDS = 10.0
 EXCHANGE_SECONDS = 300.0
 """For a whole answer: a service that drips bytes does not hold us for ever."""
 MAX_PROBLEM = 64_000
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _BY_STATUS = {
     401: Reason.UNAUTHENTICATED,
@@ -137,7 +138,7 @@ class Connection:
             good = 200 <= answer.status_code < 300 or answer.status_code in accepted
             body = _read(answer, limit if good else MAX_PROBLEM)
             if not good:
-                raise refusal(answer.status_code, body, urlsplit(url).netloc)
+                raise refusal(answer.status_code, body, host_of(url))
             return Answer(answer.status_code, answer.headers, body)
 
 
@@ -171,10 +172,29 @@ def refusal(status: int, body: bytes, host: str) -> EnarxError:
     return Undetermined(Reason.UNEXPECTED_ANSWER, f"{host}: status code {status}" + (f": {said}" if said else ""))
 
 
+def host_of(url: str) -> str:
+    """HOST:PORT of a URL; `Misused` for what is none."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        raise Misused(Reason.SYNTAX, f"URL {url[:200]!r}") from None
+
+
+def require_secure(url: str, what: str) -> None:
+    """The URL is https:, or http: to this very machine."""
+    try:
+        split = urlsplit(url)
+        host = split.hostname
+    except ValueError:
+        raise Misused(Reason.SYNTAX, f"{what} {url[:200]!r}") from None
+    if not host or (split.scheme != "https" and not (split.scheme == "http" and host in LOOPBACK)):
+        raise Misused(Reason.USAGE, f"{what} {url[:200]!r}: not an https: URL")
+
+
 @contextlib.contextmanager
 def translated(url: str) -> Iterator[None]:
     """Failures of HTTP, TLS and sockets as errors of ours, which name the service."""
-    host = urlsplit(url).netloc
+    host = host_of(url)
     try:
         yield
     except httpx.TimeoutException:

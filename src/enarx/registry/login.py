@@ -11,18 +11,16 @@ import ssl
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
 from enarx.codec import json
-from enarx.errors import EnarxError, Malformed, Misused, Reason, Unacceptable, Undetermined
-from enarx.registry.connection import Connection
+from enarx.errors import EnarxError, Malformed, Reason, Unacceptable, Undetermined
+from enarx.registry.connection import Connection, require_secure
 
 SCOPES = "openid profile manage:drawbridge_repositories manage:drawbridge_tags manage:drawbridge_users"
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 MAX_ANSWER = 1 << 20
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 POLL_SECONDS = 3.0
 """Upstream's; RFC 8628 section 3.5 says 5 when the provider says nothing."""
 MAX_POLLS = 1200
@@ -51,9 +49,7 @@ class Provider:
     """An OpenID Connect provider, as one that wants its tokens sees it."""
 
     def __init__(self, domain: str, context: ssl.SSLContext) -> None:
-        split = urlsplit(domain)
-        if split.scheme != "https" and not (split.scheme == "http" and split.hostname in LOOPBACK):
-            raise Misused(Reason.USAGE, f"--oidc-domain {domain!r}: not an https: URL")
+        require_secure(domain, "--oidc-domain")
         self._domain = domain if domain.endswith("/") else f"{domain}/"
         self._connection = Connection(context)
         self._at = self._discover()

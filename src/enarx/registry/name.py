@@ -111,7 +111,14 @@ def package_url(text: str) -> str:
     """The URL of a package given as slug or as `https:` URL of its tag."""
     if not is_url(text):
         return parse_package(text).url()
-    split = urlsplit(text)
-    if split.scheme != "https" or not split.hostname:
+    if not _https(text):
         raise Misused(Reason.USAGE, f"{text!r}: unsupported scheme", hint="give an https: URL or USER/REPO:TAG")
     return text.rstrip("/")
+
+
+def _https(text: str) -> bool:
+    try:
+        split = urlsplit(text)
+        return split.scheme == "https" and bool(split.hostname) and split.port != 0
+    except ValueError:
+        return False

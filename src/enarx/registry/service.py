@@ -34,6 +34,8 @@ from enarx.workload.tree import MAX_ENTRY, Entry, Scale
 API_VERSION = (0, 4, 0)
 """The version of upstream's server whose interface this is."""
 PIECE = 1 << 18
+INERT = {"content-security-policy": "default-src 'none'; sandbox", "x-content-type-options": "nosniff"}
+"""A browser that is led to a stranger's upload neither runs nor guesses it."""
 T = TypeVar("T")
 Http = Request[Any, Any, Any]
 
@@ -165,7 +167,7 @@ class Drawbridge(Controller):
     async def _read(self, request: Http, place: Place, path: str) -> Response[Any]:
         caller = partial(self.authority.caller, request)
         found, file = await _blocking(partial(self.desk.opened, place, path.strip("/"), caller, when=_now()))
-        said = headers(found.entry)
+        said = {**headers(found.entry), **INERT}
         if request.method == "HEAD" or found.entry.length <= PIECE:
             with file:
                 return Response(b"" if request.method == "HEAD" else file.read(), headers=said, status_code=200)

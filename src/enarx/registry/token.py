@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from joserfc import jwt
@@ -20,8 +19,9 @@ from joserfc.jwk import KeySet
 
 from enarx.codec import json
 from enarx.codec.digest import same, sha256
-from enarx.errors import EnarxError, Malformed, Misused, Reason, Unauthentic, Undetermined
+from enarx.errors import EnarxError, Malformed, Reason, Unauthentic, Undetermined
 from enarx.registry.access import EVERY_SCOPE, Bearer
+from enarx.registry.connection import require_secure
 
 ALGORITHMS = ("RS256", "ES256")
 MAX_TOKEN = 16_384
@@ -29,7 +29,6 @@ MAX_ANSWER = 1 << 20
 REFRESH_SECONDS = 3600.0
 RETRY_SECONDS = 10.0
 """At most one look at the provider in this time, whatever key identifiers strangers invent."""
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class StaticTokens:
@@ -53,9 +52,7 @@ class Provider:
     def __init__(
         self, issuer: str, audience: str, client: httpx.Client, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        split = urlsplit(issuer)
-        if split.scheme != "https" and not (split.scheme == "http" and split.hostname in LOOPBACK):
-            raise Misused(Reason.USAGE, f"--oidc-issuer {issuer!r}: not an https: URL")
+        require_secure(issuer, "--oidc-issuer")
         self._issuer = issuer
         self._client = client
         self._clock = clock
