@@ -17,6 +17,8 @@ $(STAMP): requirements/dev.lock pyproject.toml
 	@touch $@
 
 demo: setup  ## the whole story on this machine
+	@echo "setting up: compiling examples/http-hello from C (the first time takes a while)"
+	@$(BIN)/python examples/build.py http-hello >/dev/null
 	@$(BIN)/enarx demo
 
 test: setup  ## every test

@@ -16,8 +16,8 @@ if [ ! -x "$venv/bin/python" ]; then
     }
 fi
 echo "setting up: locked dependencies ($(grep -c '==' requirements/dev.lock) packages, hashes checked)"
-bar=off
-[ -t 1 ] && bar=on
-"$venv/bin/python" -m pip install --progress-bar "$bar" --disable-pip-version-check -q --require-hashes -r requirements/dev.lock
+quiet=-q
+[ -t 1 ] && quiet=--progress-bar=on
+"$venv/bin/python" -m pip install "$quiet" --disable-pip-version-check --require-hashes -r requirements/dev.lock
 "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 echo "setting up: done"
