@@ -63,12 +63,17 @@ def parse(raw: bytes, what: str) -> Element:
     """The root element of a document in UTF-8."""
     if len(raw) > MAX_BYTES:
         raise Malformed(Reason.TOO_LARGE, f"{what}: {len(raw)} bytes, at most {MAX_BYTES}")
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Malformed(Reason.SYNTAX, f"{what}: not UTF-8") from None
     builder = _Builder(what)
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
     parser.StartElementHandler = builder.start
     parser.EndElementHandler = builder.end
     parser.CharacterDataHandler = builder.characters
+    parser.XmlDeclHandler = builder.declaration
     parser.StartDoctypeDeclHandler = builder.refuse_doctype
     parser.EntityDeclHandler = builder.refuse_entity
     parser.ProcessingInstructionHandler = builder.refuse_instruction
@@ -149,6 +154,11 @@ class _Builder:
         if len({(uri, local) for uri, _, local, _ in found}) != len(found):
             raise Malformed(Reason.DUPLICATE, f"{self._what}: attribute")
         return tuple(found)
+
+    def declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        """What a document says of its own encoding is true, or it is refused."""
+        if encoding is not None and encoding.lower() != "utf-8":
+            raise Malformed(Reason.UNKNOWN_VALUE, f"{self._what}: encoding {encoding[:20]!r}")
 
     def refuse_doctype(self, *_: object) -> None:
         raise Malformed(Reason.UNKNOWN_VALUE, f"{self._what}: document type declaration")
