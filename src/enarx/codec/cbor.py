@@ -13,6 +13,10 @@ from enarx.errors import Malformed, Reason
 MAX_DEPTH = 16
 """Nesting that the formats we judge never come near (a CCA token needs 6)."""
 
+MAX_SMALL_ITEMS = 1 << 18
+"""Items beyond these must have eight bytes each on average: an empty array takes one byte to
+write and seventy to keep, so that a small file could fill a large memory."""
+
 # Tags for which the library would build dates, fractions, expressions or shared references
 # out of foreign bytes. No format that we judge uses one of them.
 _REFUSED_TAGS = (0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000)
@@ -49,6 +53,7 @@ def decode(raw: bytes, what: str, *, allow_indefinite: bool = True) -> Any:
     Duplicate keys, nesting deeper than `MAX_DEPTH` and surprising tags are `Malformed`.
     Returns what `cbor2` makes of it; the caller narrows the type of each part that it uses.
     """
+    _require_few_items(raw, what)
     stream = io.BytesIO(raw)
     try:
         value = cbor2.CBORDecoder(
@@ -63,6 +68,22 @@ def decode(raw: bytes, what: str, *, allow_indefinite: bool = True) -> Any:
     if stream.tell() != len(raw):
         raise Malformed(Reason.TRAILING_BYTES, f"{what}: {len(raw) - stream.tell()} bytes after the CBOR item")
     return value
+
+
+def _require_few_items(raw: bytes, what: str) -> None:
+    """Count the heads of items, without looking at how they nest; only where there may be too many."""
+    left = MAX_SMALL_ITEMS + len(raw) // 8
+    if len(raw) <= left:
+        return
+    at = 0
+    while at < len(raw):
+        major, more = raw[at] >> 5, raw[at] & 0x1F
+        octets = 1 << more - 24 if 24 <= more < 28 else 0
+        size = int.from_bytes(raw[at + 1 : at + 1 + octets], "big") if octets else more
+        at += 1 + octets + (size if major in (2, 3) and more < 28 else 0)
+        left -= 1
+        if left < 0:
+            raise Malformed(Reason.TOO_LARGE, f"{what}: too many items")
 
 
 def decode_canonical(raw: bytes, what: str) -> Any:
