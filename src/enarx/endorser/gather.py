@@ -39,6 +39,12 @@ def _of_kind(
             from enarx.endorser import amd
 
             return amd.gather(evidence.body, given, endorser, anchors=anchors, when=when)
+        case Kind.AZURE_SNP_VTPM:
+            from enarx.endorser import amd
+            from enarx.evidence import azure_hcl
+
+            report = azure_hcl.parse(evidence.body).hardware
+            return amd.gather(report, given, endorser, anchors=anchors, when=when)
         case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
             from enarx.endorser import nvidia
 

@@ -53,8 +53,10 @@ def statuses(
         answers = list(_answers(response, pairs))
         if not answers:
             trail.note("OCSP response", "about none of these certificates", source=SOURCE)
+        for issuer in dict.fromkeys(pair.issuer for _, pair in answers):
+            _require_responder(response, issuer, when=when, trail=trail, name=f"OCSP of {issuer.common_name()}")
         for single, pair in answers:
-            _authenticate(response, single, pair, when=when, trail=trail)
+            _require_good(single, pair, when=when, trail=trail)
             known = found.get(pair.certificate)
             if known is None or known[0] < single.this_update:
                 found[pair.certificate] = (single.this_update, single.status)
@@ -68,9 +70,8 @@ def _answers(response: Response, pairs: tuple[Pair, ...]) -> Iterator[tuple[Sing
                 yield single, pair
 
 
-def _authenticate(response: Response, single: Single, pair: Pair, *, when: datetime, trail: Trail) -> None:
+def _require_good(single: Single, pair: Pair, *, when: datetime, trail: Trail) -> None:
     name = f"OCSP: {pair.certificate.common_name()}"
-    _require_responder(response, pair.issuer, when=when, trail=trail, name=name)
     _require_current(single, when=when, trail=trail, name=name)
     trail.require(
         single.status is not Status.REVOKED,
