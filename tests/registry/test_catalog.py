@@ -184,6 +184,31 @@ def test_of_many_at_once_one_wins(catalog: Catalog) -> None:
     assert len(kept) == 1
 
 
+def test_nobody_takes_all_names(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_tag(catalog)
+    for limit in ("MAX_USERS", "MAX_REPOSITORIES", "MAX_TAGS"):
+        monkeypatch.setattr(f"enarx.registry.catalog.{limit}", 1)
+    catalog.create_user("bob", "test|bob")
+    for more in (
+        lambda: catalog.create_user("alice2", "test|alice"),
+        lambda: catalog.create_repository("alice", "more", public=True),
+        lambda: put_tag(catalog, name="2.0.0"),
+    ):
+        assert refused(more) == Reason.LIMIT_REACHED
+
+
+def test_a_quota_counts_what_came_meanwhile(catalog: Catalog) -> None:
+    tag = put_tag(catalog)
+
+    def full(on: Any) -> None:
+        assert catalog.stored("test|alice", on) == len(PACKAGE.root)
+        raise Unacceptable(Reason.TOO_LARGE, "quota")
+
+    with pytest.raises(Unacceptable):
+        catalog.fill(tag, "", PACKAGE.digest, {}, package=None, keep=nothing, allowed=full)
+    assert catalog.stored("test|alice") == 0
+
+
 def test_a_database_that_is_away_is_said() -> None:
     with pytest.raises(Undetermined) as error:
         database.connect("postgresql+psycopg://nobody@127.0.0.1:1/none?connect_timeout=2")

@@ -109,19 +109,39 @@ def test_one_byte_changed_in_the_store_is_refused_by_the_name_of_the_node(
     assert alice.fetch(published, package.digest) == package
 
 
-@pytest.mark.parametrize(("raw", "reason"), [(b"", Reason.TRUNCATED), (b"print(1)\n" * 9 + b"#", None)])
-def test_a_blob_of_another_length_is_refused(
-    drawbridge: Running, published: str, alice: Drawbridge, package: Package, raw: bytes, reason: Reason | None
+@pytest.mark.parametrize("path", ["script.py", "data/a"])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda raw: b"", Reason.TRUNCATED),
+        (lambda raw: raw[:-1], Reason.TRUNCATED),
+        (lambda raw: raw + b"#", Reason.TOO_LARGE),
+        (lambda raw: None, Reason.NODE_MISSING),
+    ],
+)
+def test_a_blob_cut_grown_or_gone_is_refused_by_the_name_of_the_node(
+    drawbridge: Running,
+    published: str,
+    alice: Drawbridge,
+    package: Package,
+    path: str,
+    change: Callable[[bytes], bytes | None],
+    reason: Reason,
 ) -> None:
-    digest = sha256(package.nodes["script.py"]).hex()
+    digest = sha256(package.nodes[path]).hex()
     blob = drawbridge.store / "blobs" / digest[:2] / digest[2:]
     genuine = blob.read_bytes()
-    blob.write_bytes(raw)
+    changed = change(genuine)
+    if changed is None:
+        blob.unlink()
+    else:
+        blob.write_bytes(changed)
     try:
-        with pytest.raises((Unauthentic, Undetermined)):
+        with pytest.raises(Unauthentic) as refused:
             alice.fetch(published, package.digest)
     finally:
         blob.write_bytes(genuine)
+    assert (refused.value.reason, refused.value.subject.partition(":")[0]) == (reason, f"node {path}")
 
 
 def test_a_tag_is_not_overwritten(published: str, alice: Drawbridge, package: Package) -> None:

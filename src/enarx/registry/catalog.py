@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from enarx.errors import Reason, Unacceptable
@@ -19,6 +19,9 @@ from enarx.registry.database import reading, writing
 from enarx.registry.schema import nodes, repositories, tags, users
 from enarx.workload.package import MAX_DEPTH, MAX_NODES
 from enarx.workload.tree import Entry, parse_entry
+
+MAX_USERS, MAX_REPOSITORIES, MAX_TAGS = 100, 1000, 10_000
+"""Users of a subject, repositories of a user, tags of a repository (yanked ones count)."""
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -74,6 +77,7 @@ class Catalog:
         """Add a user."""
         try:
             with writing(self._engine) as on:
+                _require_few(on, users, users.c.subject == subject, MAX_USERS)
                 on.execute(insert(users).values(name=name, subject=subject))
         except IntegrityError:
             raise _exists() from None
@@ -96,6 +100,7 @@ class Catalog:
         owner = select(users.c.id).where(users.c.name == user).scalar_subquery()
         try:
             with writing(self._engine) as on:
+                _require_few(on, repositories, repositories.c.user_id == owner, MAX_REPOSITORIES)
                 on.execute(insert(repositories).values(user_id=owner, name=name, public=public))
         except IntegrityError:
             raise _exists() from None
@@ -122,6 +127,7 @@ class Catalog:
         row = {"content": content, "type": media_type, "whole": root is None, "yanked": False, "created": when}
         try:
             with writing(self._engine) as on:
+                _require_few(on, tags, tags.c.repository_id == repository, MAX_TAGS)
                 added = on.execute(insert(tags).values(repository_id=repository, name=name, **row))
                 key = added.inserted_primary_key
                 if root is not None and key is not None:
@@ -167,11 +173,13 @@ class Catalog:
         *,
         package: bytes | None,
         keep: Callable[[], object],
+        allowed: Callable[[Connection], object] = lambda _: None,
     ) -> None:
         """Give a node its blob; a directory brings the rows of what it holds (`below`).
 
         package  the package's digest, when this is the root of one
         keep     called inside the transaction: puts the blob where readers find it
+        allowed  called before it, in the transaction: raises when this would be too much
         """
         prefix = f"{path}/" if path else ""
         if below and path and path.count("/") + 1 >= MAX_DEPTH:
@@ -190,10 +198,11 @@ class Catalog:
                 on.execute(update(tags).where(tags.c.id == tag).values(package=package))
             if not _count(on, and_(nodes.c.tag_id == tag, nodes.c.blob.is_(None))):
                 on.execute(update(tags).where(tags.c.id == tag).values(whole=True))
+            allowed(on)
             keep()
 
-    def stored(self, subject: str) -> int:
-        """How many bytes lie in the trees of all users of one subject."""
+    def stored(self, subject: str, on: Connection | None = None) -> int:
+        """How many bytes lie in the trees of all users of one subject, as the transaction `on` sees them."""
         query = (
             select(func.coalesce(func.sum(nodes.c.length), 0))
             .join(tags, tags.c.id == nodes.c.tag_id)
@@ -201,8 +210,10 @@ class Catalog:
             .join(users, users.c.id == repositories.c.user_id)
             .where(users.c.subject == subject, nodes.c.blob.is_not(None))
         )
-        with reading(self._engine) as on:
+        if on is not None:
             return int(on.execute(query).scalar_one())
+        with reading(self._engine) as fresh:
+            return int(fresh.execute(query).scalar_one())
 
 
 def _is(repository: int, name: str) -> ColumnElement[bool]:
@@ -213,5 +224,10 @@ def _row(path: str, entry: Entry) -> dict[str, object]:
     return {"path": path, "entry": entry.encoded(), "length": entry.length, "blob": None}
 
 
-def _count(on: Connection, where: ColumnElement[bool]) -> int:
-    return int(on.execute(select(func.count()).select_from(nodes).where(where)).scalar_one())
+def _count(on: Connection, where: ColumnElement[bool], table: Table = nodes) -> int:
+    return int(on.execute(select(func.count()).select_from(table).where(where)).scalar_one())
+
+
+def _require_few(on: Connection, table: Table, where: ColumnElement[bool], limit: int) -> None:
+    if _count(on, where, table) >= limit:
+        raise Unacceptable(Reason.LIMIT_REACHED, f"{limit} {table.name}")

@@ -123,19 +123,30 @@ class Desk:
         limit = min(self._node, size_limit(given.type))
         if given.length > limit:
             raise Malformed(Reason.TOO_LARGE, f"node {path}: {given.length} bytes, at most {limit}")
-        if self.catalog.stored(bearer.subject) + given.length > self._quota:
-            raise Unacceptable(Reason.TOO_LARGE, f"quota: {self._quota} bytes for each subject")
+        self._require_quota(self.catalog.stored(bearer.subject) + given.length)
         # what the headers say beyond the directory has to hold as well
         return tag, Entry({**given.digest, **node.entry.digest}, node.entry.length, node.entry.type)
 
-    def fill(self, tag: Tag, path: str, entry: Entry, came: Weighed, incoming: Incoming) -> None:
-        """Keep the node that came."""
+    def _require_quota(self, size: int) -> None:
+        if size > self._quota:
+            raise Unacceptable(Reason.TOO_LARGE, f"quota: {self._quota} bytes for each subject")
+
+    def fill(self, tag: Tag, path: str, entry: Entry, came: Weighed, incoming: Incoming, bearer: Bearer) -> None:
+        """Keep the node that came; what others of the same subject brought meanwhile counts."""
         below = parse_directory(came.bytes, f"directory {path}") if entry.type == DIRECTORY else {}
         digest = incoming.finish()
         package = None
         if not path:
             package = sha256(bare_root(came.scale.entry(WASM))) if entry.type == WASM else digest
-        self.catalog.fill(tag.id, path, digest, below, package=package, keep=lambda: self.blobs.keep(incoming, digest))
+        self.catalog.fill(
+            tag.id,
+            path,
+            digest,
+            below,
+            package=package,
+            keep=lambda: self.blobs.keep(incoming, digest),
+            allowed=lambda on: self._require_quota(self.catalog.stored(bearer.subject, on)),
+        )
 
 
 def _require_same(named: Entry, given: Entry) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from enarx.errors import Faulty, Misused, Reason
+from enarx.errors import Faulty, Misused, Reason, Unacceptable
 
 STALE = 86_400
 """Seconds after which nobody is still writing an incoming file."""
@@ -83,9 +83,11 @@ class Blobs:
         _sync(target.parent)
 
     def open(self, digest: bytes) -> BinaryIO:
-        """The blob's bytes, to be read and closed by the caller."""
+        """The blob's bytes, to be read and closed by the caller. Whether they are the right ones, readers check."""
         try:
             return self.path(digest).open("rb")
+        except FileNotFoundError:
+            raise Unacceptable(Reason.NOT_FOUND, "Not found") from None
         except OSError as error:
             raise Faulty(Reason.FILE_UNREADABLE, f"Storage backend failure: blob: {error.strerror}") from None
 
