@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SECONDS = 60.0
-CONNECTIONS = 16
+CONNECTIONS = 64
 WORKERS = 2
 
 
@@ -183,7 +183,7 @@ class Bench:
         self.stack = ExitStack()
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
         self.pki = Pki(folder)
-        self.chip = SimulatedSnp.made(datetime.now(UTC))
+        self.chip = SimulatedSnp.made(datetime.now(UTC))  # noqa: TID251
         (folder / "policy.toml").write_text(policy_text())
         self.postgres = Postgres(fsync=True)
         self.stack.callback(self.postgres.remove)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+import time
 from typing import Any
 
 import msgspec
@@ -24,6 +25,8 @@ from enarx.identity.store import Incarnation
 
 MOST = 512
 """Jobs in one transaction."""
+GATHER = 0.003
+"""Seconds for which a group is gathered when the last one had several jobs."""
 SWEEP = 30.0
 """Seconds between two removals of expired nonces."""
 BACKWARDS = 60.0
@@ -128,14 +131,18 @@ class Ledger:
         return await future
 
     def _work(self) -> None:
+        crowd = 1
         while True:
             waiting = [self._queue.get()]
+            if crowd > 1:
+                time.sleep(GATHER)  # others are on their way: one commit for all of them costs less than two
             while len(waiting) < MOST:
                 try:
                     waiting.append(self._queue.get_nowait())
                 except queue.Empty:
                     break
             jobs = [one for one in waiting if one[0] is not None]
+            crowd = len(jobs)
             if jobs:
                 self._transact(jobs)
             if len(jobs) < len(waiting):

@@ -35,6 +35,7 @@ def application(
             EnarxError: refused,
             HTTPException: refused_by_framework,
             RecursionError: refused_as_too_deep,
+            UnicodeDecodeError: refused_as_not_utf8,
             Exception: unforeseen,
         },
         on_startup=list(on_startup),
@@ -71,6 +72,11 @@ def refused_by_framework(request: Request[Any, Any, Any], error: HTTPException) 
 def refused_as_too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
     """A body nested deeper than its decoder goes; nothing else here follows the depth of its input."""
     return refused(request, Malformed(Reason.TOO_DEEP, "request body"))
+
+
+def refused_as_not_utf8(request: Request[Any, Any, Any], _: UnicodeDecodeError) -> Response[bytes]:
+    """A body whose text is not UTF-8 (RFC 8259 section 8.1); no other text of a client's is decoded unguarded."""
+    return refused(request, Malformed(Reason.SYNTAX, "request body: not UTF-8"))
 
 
 def unforeseen(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

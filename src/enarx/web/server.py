@@ -25,6 +25,8 @@ from enarx.web.tls import TlsFiles, refill
 
 WATCH_SECONDS = 1.0
 """How often the TLS files are looked at."""
+GOODBYE = 1.0
+"""Seconds that a client has for its half of a TLS shutdown."""
 
 
 class Listening(Shape):
@@ -103,9 +105,15 @@ class _Server(uvicorn.Server):
             sys.exit(70)
         loop = asyncio.get_running_loop()
         handshake = self._settings.limits.handshake if self._context else None
+        farewell = GOODBYE if self._context else None
         self.servers = [
             await loop.create_server(
-                self._protocol, sock=one, ssl=self._context, backlog=1024, ssl_handshake_timeout=handshake
+                self._protocol,
+                sock=one,
+                ssl=self._context,
+                backlog=1024,
+                ssl_handshake_timeout=handshake,
+                ssl_shutdown_timeout=farewell,
             )
             for one in sockets or []
         ]
