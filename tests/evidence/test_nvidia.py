@@ -155,6 +155,11 @@ def test_signatures_outside_the_group_are_refused(signature: bytes) -> None:
     assert refused(GPU.report(NONCE)[:-96] + signature) == (Unauthentic, Reason.SIGNATURE_INVALID)
 
 
+def test_another_device_of_nvidias_is_neither_gpu_nor_switch() -> None:
+    device = SimulatedNvidia.made(WHEN, product="CX7")
+    assert refused(device=device) == (Unauthentic, Reason.ENDORSEMENT_MISMATCH)
+
+
 def test_memory_spares_signatures_and_not_validity() -> None:
     memory: Memory[Any] = Memory()
     first = judged(memory=memory)

@@ -47,8 +47,9 @@ def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anc
 def _endorsements(vector: Vector, case: Case, files: Mapping[str, bytes]) -> Endorsements:
     """Certificates and OCSP responses by content; manifests are XML."""
     others = {name: raw for name, raw in files.items() if name not in (vector.evidence, case.anchors)}
+    chains = {name: raw for name, raw in others.items() if "chain" in name}
     return Endorsements(
-        certificates=sorted_out(others).certificates or _published(others),
+        certificates=sorted_out(chains or others).certificates or _published(others),
         rims=tuple(raw for raw in others.values() if b"<SoftwareIdentity" in raw[:4096]),
         ocsp=tuple(raw for raw in others.values() if _is_ocsp(raw)),
     )
