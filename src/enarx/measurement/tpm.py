@@ -9,6 +9,7 @@ machine's memory. PCR 0 to 3 and 7 are the firmware's and the machine's, not the
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 
@@ -35,15 +36,19 @@ def events(*, kernel: bytes, initrd: bytes, command_line: str, algorithm: str = 
     def digest(body: bytes) -> bytes:
         return hashlib.new(algorithm, body).digest()
 
-    options = (command_line + _OPTIONS).encode("utf-16-le") + b"\0\0"
     kernel_digest = authenticode(kernel, algorithm)
     return (
         Extended(4, "EV_EFI_BOOT_SERVICES_APPLICATION", kernel_digest, "kernel"),
         Extended(4, "EV_EFI_ACTION", digest(b"Calling EFI Application from Boot Option"), "start of the boot option"),
         Extended(4, "EV_SEPARATOR", digest(bytes(4)), "separator"),
-        Extended(9, "EV_EVENT_TAG", digest(options), "command line"),
+        Extended(9, "EV_EVENT_TAG", digest(command_line_data(command_line)), "command line"),
         Extended(9, "EV_EVENT_TAG", digest(initrd), "initramfs"),
     )
+
+
+def command_line_data(command_line: str) -> bytes:
+    """What OVMF hashes of a command line: UTF-16 with the name of the initramfs, and a terminator."""
+    return (command_line + _OPTIONS).encode("utf-16-le") + b"\0\0"
 
 
 def registers(expected: tuple[Extended, ...], algorithm: str = "sha256") -> dict[int, bytes]:
@@ -58,3 +63,19 @@ def registers(expected: tuple[Extended, ...], algorithm: str = "sha256") -> dict
 def launch_register(launch: bytes) -> bytes:
     """PCR 11 once the agent has extended the launch digest into it."""
     return sha256(bytes(32) + launch)
+
+
+def differences(expected: tuple[Extended, ...], seen: Iterable[tuple[int, str, bytes]]) -> tuple[Extended, ...]:
+    """The expected events that a log does not hold; `seen` are its (register, type, digest).
+
+    Says which part of the image was changed once a register has shown that one was.
+    """
+    waiting = list(seen)
+    missing: list[Extended] = []
+    for event in expected:
+        key = (event.register, event.name, event.digest)
+        if key in waiting:
+            waiting.remove(key)
+        else:
+            missing.append(event)
+    return tuple(missing)
