@@ -63,6 +63,8 @@ def parse(raw: bytes, name: str) -> Signed:
         raise Malformed(Reason.MISSING, name)
     body = bytes(found)
     signature = unhex(outer.signature, f"{name}: signature", size=64)
+    if outer.signature not in {outer.signature.lower(), outer.signature.upper()}:  # one spelling, nobody signed it
+        raise Malformed(Reason.NOT_CANONICAL, f"{name}: signature in mixed case")
     around = raw.replace(body, b"", 1).translate(None, _BLANKS)
     value, signed = f'"{name}":', f'"signature":"{outer.signature}"'
     if around not in (f"{{{value},{signed}}}".encode(), f"{{{signed},{value}}}".encode()):
