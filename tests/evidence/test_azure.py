@@ -24,11 +24,12 @@ from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.platform.simulated import pki
-from enarx.platform.simulated.azure import SimulatedAzure
+from enarx.platform.simulated.azure import SimulatedAzure, SimulatedAzureTdx
 from enarx.platform.simulated.tpm import SimulatedTpm
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 VM = SimulatedAzure.made(NOW)
+TDX_VM = SimulatedAzureTdx.started(NOW)
 NONCE = b"nonce".ljust(32, b"\1")
 
 
@@ -154,6 +155,30 @@ def test_a_report_of_one_kind_is_none_of_the_other() -> None:
 def test_a_report_that_was_cut_is_malformed(cut: int) -> None:
     with pytest.raises(Malformed):
         parse(VM.hcl_report()[:cut])
+
+
+def test_a_genuine_trust_domain_is_believed_from_the_platform_to_the_quote() -> None:
+    claims = judge(TDX_VM.evidence(NONCE), of=TDX_VM)
+    assert (claims.kind, claims.bound, claims.authority) == (Kind.AZURE_TDX_VTPM, NONCE, "microsoft")
+    assert claims.facts()["rtmr0"] == "00" * 48
+    assert not claims.debug()
+
+
+def test_a_trust_domain_in_debug_says_so() -> None:
+    assert judge(TDX_VM.evidence(NONCE, td_attributes=b"\1".ljust(8, b"\0")), of=TDX_VM).debug()
+
+
+def test_an_hcl_report_alone_is_no_attestation_of_a_trust_domain() -> None:
+    alone = TDX_VM.evidence(NONCE, parts={"td_quote": None})
+    assert refused(Undetermined, alone, of=TDX_VM) is Reason.ENDORSEMENT_MISSING
+
+
+def test_the_quote_of_another_trust_domain_does_not_help() -> None:
+    other = TDX_VM.domain.quote(hashlib.sha256(TDX_VM.runtime()).digest(), mrtd=b"\1" * 48)
+    assert refused(Unauthentic, TDX_VM.evidence(NONCE, parts={"td_quote": other}), of=TDX_VM) is Reason.INCONSISTENT
+    bound_to_nothing = TDX_VM.domain.quote(bytes(64))
+    changed = TDX_VM.evidence(NONCE, parts={"td_quote": bound_to_nothing})
+    assert refused(Unauthentic, changed, of=TDX_VM) is Reason.INCONSISTENT
 
 
 def tdx_machine(evidence_dir: Path) -> tuple[bytes, tdx.TdxReport]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A simulated Azure confidential VM: a simulated SNP processor and TPM, tied by an HCL report."""
+"""A simulated Azure confidential VM: a simulated processor and TPM, tied by an HCL report."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from enarx.evidence.anchor import SIMULATED, Anchors, Vendor
-from enarx.evidence.azure_hcl import AK, MAGIC, REPORT_SIZE
+from enarx.evidence.azure_hcl import AK, MAGIC, REPORT_SIZE, TDREPORT_SIZE
 from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.tdx import parse as parse_quote
+from enarx.evidence.tdx_report import TdReport
 from enarx.platform.simulated.snp import SimulatedSnp
+from enarx.platform.simulated.tdx import SimulatedTdx
 from enarx.platform.simulated.tpm import SimulatedTpm
 
 SIZE = 2600
@@ -83,3 +86,45 @@ class SimulatedAzure(msgspec.Struct, frozen=True):
 def _base64(number: int) -> str:
     raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+class SimulatedAzureTdx(SimulatedAzure, frozen=True):
+    """The same on TDX: the HCL report holds a TDREPORT, and a quote of it travels beside."""
+
+    domain: SimulatedTdx
+
+    @classmethod
+    def started(cls, when: datetime, **boot: Any) -> Self:
+        """A machine with roots of its own."""
+        plain = SimulatedAzure.made(when, **boot)
+        return cls(plain.chip, plain.tpm, SimulatedTdx.made(when))
+
+    def anchors(self) -> Anchors:
+        """Both roots, and nothing else."""
+        return Anchors(SIMULATED, {**self.domain.anchors().roots, **self.tpm.anchors().roots})
+
+    def endorsements(self) -> Endorsements:
+        """The platform's collateral."""
+        return self.domain.endorsements()
+
+    def evidence(self, extra_data: bytes, **changes: Any) -> Evidence:
+        """As `SimulatedAzure.evidence`; `fields` of the trust domain may be changed too."""
+        parts = changes.pop("parts", {})
+        runtime = changes.pop("runtime", None) or self.runtime()
+        quote = self.domain.quote(hashlib.sha256(runtime).digest(), **changes)
+        plain = SimulatedAzure.evidence(self, extra_data, parts={"td_quote": quote, **parts})
+        report = td_report(parse_quote(quote).domain).ljust(REPORT_SIZE, b"\0")
+        body = bytearray(self.hcl_report(runtime=runtime, report=report))
+        struct.pack_into("<I", body, 0x4C8, 4)
+        return Evidence(Kind.AZURE_TDX_VTPM, bytes(body), plain.parts)
+
+
+def td_report(domain: TdReport) -> bytes:
+    """A TDREPORT that says what a trust domain report says, with an empty MAC."""
+    tcb = b"".join((b"\xff\x01\3".ljust(8, b"\0"), domain.tee_tcb_svn, domain.mrseam, domain.mrsignerseam))
+    tcb = (tcb + domain.seam_attributes).ljust(239, b"\0")
+    info = b"".join((domain.td_attributes, domain.xfam, domain.mrtd, domain.mrconfigid, domain.mrowner))
+    info += b"".join((domain.mrownerconfig, domain.rtmr0, domain.rtmr1, domain.rtmr2, domain.rtmr3))
+    info = info.ljust(512, b"\0")
+    head = b"\x81".ljust(32, b"\0") + hashlib.sha384(tcb).digest() + hashlib.sha384(info).digest() + domain.report_data
+    return (head.ljust(256, b"\0") + tcb.ljust(256, b"\0") + info).ljust(TDREPORT_SIZE, b"\0")
