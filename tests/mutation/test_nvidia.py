@@ -173,6 +173,45 @@ def _plain(raw: bytes) -> bytes:
     return re.sub(rb"(?<=[A-Za-z0-9+/=])[ \t\r\n]+(?=[A-Za-z0-9+/=])", b"", text)
 
 
+def _manifests(evidence_dir: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(evidence_dir.glob("nvidia-*/*/rim_*"))]
+
+
+def test_every_field_of_a_manifest_counts(evidence_dir: Path) -> None:
+    raw = (evidence_dir / HOPPER[0] / HOPPER[1] / "rim_NV_GPU_DRIVER_GH100_550.90.07.swidtag").read_bytes()
+
+    def changes() -> Iterator[tuple[str, bytes]]:
+        for found in re.finditer(rb'([A-Za-z0-9:]+)="([^"]*)"', raw):
+            at = found.end() - 1
+            last = b"0" if raw[at - 1 : at] != b"0" else b"1"
+            yield f"{found[0]!r}", raw[: at - 1] + last + raw[at:]
+            yield f"{found[1]!r} left out", raw[: found.start()] + raw[found.end() :]
+
+    def judged(one: bytes) -> object:
+        return rim.authenticate(rim.parse(one), rim_roots(), when=WHEN)
+
+    tally = never_accepted(judged, raw, changes())
+    print(f"manifest: {tally.count} fields, slowest {tally.slowest:.1f}")
+
+
+def test_another_manifests_genuine_certificate_in_place_of_each_is_refused(evidence_dir: Path) -> None:
+    raw = (evidence_dir / HOPPER[0] / HOPPER[1] / "rim_NV_GPU_DRIVER_GH100_550.90.07.swidtag").read_bytes()
+    pattern = re.compile(rb"<ds:X509Certificate>.*?</ds:X509Certificate>", re.DOTALL)
+    ours = pattern.findall(raw)
+    others = {one for manifest in _manifests(evidence_dir) for one in pattern.findall(manifest)} - set(ours)
+
+    def exchanged() -> Iterator[tuple[str, bytes]]:
+        for place, own in enumerate(ours[:-1]):
+            for other in others:
+                yield f"{place}", raw.replace(own, other)
+
+    def judged(one: bytes) -> object:
+        return rim.authenticate(rim.parse(one), rim_roots(), when=WHEN)
+
+    tally = never_accepted(judged, raw, exchanged())
+    print(f"signers: {tally.count} exchanged")
+
+
 def test_a_changed_manifest_never_agrees(evidence_dir: Path) -> None:
     raw, chain = capture(evidence_dir, HOPPER)
     folder = evidence_dir / HOPPER[0] / HOPPER[1]

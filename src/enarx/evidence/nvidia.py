@@ -49,6 +49,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def parse(raw: bytes, kind: Kind, certificates: tuple[bytes, ...] = ()) -> Report:
     """Read a report of `kind` (GPU or switch) to the last byte; `certificates` are DER."""
+    if kind not in _PRODUCTS:
+        raise Malformed(Reason.UNKNOWN_KIND, str(kind))
     measurements = spdm.parse(raw)
     return Report(kind, measurements, nvidia_opaque.parse(measurements.opaque), certificates)
 
@@ -203,8 +205,6 @@ def judge(
     memory: Memory[Any] | None = None,
 ) -> NvidiaClaims:
     """As `authenticate`, of evidence as it arrives; part "certificates" holds the chain, PEM or DER."""
-    if evidence.kind not in (Kind.NVIDIA_GPU, Kind.NVIDIA_SWITCH):
-        raise Malformed(Reason.UNKNOWN_KIND, str(evidence.kind))
     if unknown := evidence.parts.keys() - {"certificates"}:
         raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind {evidence.kind}: part {min(unknown)!r}")
     chain = certificates_of(evidence.parts["certificates"]) if "certificates" in evidence.parts else ()
