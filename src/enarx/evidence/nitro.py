@@ -16,7 +16,7 @@ from enarx.codec.der import Der
 from enarx.codec.x509 import Certificate
 from enarx.errors import Reason
 from enarx.evidence.anchor import Anchors, Vendor
-from enarx.evidence.chain import authenticate_chain, require_valid
+from enarx.evidence.chain import authenticate_links, require_valid, window_of
 from enarx.evidence.check import Trail
 from enarx.evidence.claims import Claims, Window
 from enarx.evidence.cose import ES384, verify_sign1
@@ -152,7 +152,7 @@ def _path(
     path: tuple[Certificate, ...] | None = memory.get(key) if memory is not None else None
     if path is None:
         path = (leaf, *(Certificate(raw, "cabundle certificate") for raw in reversed(document.cabundle)))
-        window = authenticate_chain(path, roots, when=when, trail=trail, name=name, source=SOURCE)
+        authenticate_links(path, roots, trail=trail, name=name, source=SOURCE)
         require_profile(path, trail=trail, name=name)
         for certificate in path:
             _require_key(certificate, trail)
@@ -160,9 +160,9 @@ def _path(
             memory.keep(key, path)
     else:
         trail.note(f"{name}: remembered", leaf.name)
-        for certificate in path:
-            require_valid(certificate, when=when, trail=trail, name=name)
-        window = Window(max(c.not_before for c in path), min(c.not_after for c in path))
+    for certificate in path:
+        require_valid(certificate, when=when, trail=trail, name=name)
+    window = window_of(path)
     return require_path_not_revoked(path, endorsements.crls, window, when=when, trail=trail, name=name)
 
 

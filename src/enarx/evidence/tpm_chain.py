@@ -17,7 +17,7 @@ from enarx.codec.der import OID, Der
 from enarx.codec.x509 import MAX_CHAIN, Certificate
 from enarx.errors import Reason, Undetermined
 from enarx.evidence.anchor import Anchors, Vendor
-from enarx.evidence.chain import authenticate_chain, require_valid
+from enarx.evidence.chain import authenticate_links, require_valid, window_of
 from enarx.evidence.check import Trail
 from enarx.evidence.claims import Window
 from enarx.evidence.memory import Memory
@@ -91,15 +91,15 @@ def _certified(
     memory_key = ("ak path", path, roots)
     if memory is not None and memory.get(memory_key) is not None:
         trail.note(f"{name}: remembered", leaf.name)
-        for certificate in path:
-            require_valid(certificate, when=when, trail=trail, name=name)
-        window = Window(max(c.not_before for c in path), min(c.not_after for c in path))
     else:
-        window = authenticate_chain(path, roots, when=when, trail=trail, name=name)
+        authenticate_links(path, roots, trail=trail, name=name)
         require_profile(path, trail=trail, name=name)
         _require_ak_certificate(leaf, trail)
         if memory is not None:
             memory.keep(memory_key, path)
+    for certificate in path:
+        require_valid(certificate, when=when, trail=trail, name=name)
+    window = window_of(path)
     window = require_path_not_revoked(path, crls, window, when=when, trail=trail, name=name)
     authority = next(vendor for vendor in VENDORS if path[-1] in anchors.of(vendor))
     return Vouched(str(authority), window)

@@ -11,8 +11,9 @@ from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.named_key import named_keys
 from enarx.cli.vectors.tpm_files import SIGNATURES, authority_anchors, beside
 from enarx.errors import EnarxError, Malformed, Reason
-from enarx.evidence import event_log, tdx, tpm
+from enarx.evidence import ccel, event_log, tdx, tpm
 from enarx.evidence.anchor import Anchors
+from enarx.evidence.check import Trail
 from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
@@ -63,12 +64,10 @@ def _quote(vector: Vector, files: Mapping[str, bytes], anchors: Anchors, when: d
 
 
 def _replay(vector: Vector, files: Mapping[str, bytes]) -> Outcome:
-    """Which of the four registers the log leads to: measurement register n+1 is RTMR n."""
+    """Which of the four registers the log leads to."""
     domain = tdx.parse(files[vector.evidence]).domain
     logs = [raw for name, raw in files.items() if name != vector.evidence]
     if len(logs) != 1:
         raise Malformed(Reason.MISSING, f"{len(logs)} event logs beside the quote")
-    replayed = event_log.replay(event_log.parse(logs[0]), "sha-384")
-    quoted = (domain.rtmr0, domain.rtmr1, domain.rtmr2, domain.rtmr3)
-    rtmr = {f"RTMR{n}": replayed.get(n + 1, bytes(48)) == value for n, value in enumerate(quoted)}
+    rtmr = ccel.explained(event_log.parse(logs[0]), domain, Trail())
     return Outcome(verdict="replay", rtmr=rtmr, debug=domain.debug())
