@@ -53,7 +53,7 @@ def certificate(ca: trustme.CA, uris: tuple[str, ...], *, not_after: Any = None)
 
     issuer = x509.load_pem_x509_certificate(ca.cert_pem.bytes())
     key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)  # noqa: TID251
+    now = datetime.now(UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
@@ -76,7 +76,7 @@ def certificate(ca: trustme.CA, uris: tuple[str, ...], *, not_after: Any = None)
 class OpenIdProvider:
     """Discovery and keys over loopback HTTP, and tokens with them."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
         self.keys = {"one": jwk.RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})}
         self.asked: list[str] = []
         provider = self
@@ -94,7 +94,12 @@ class OpenIdProvider:
                 """Say nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://127.0.0.1:{self._server.server_port}/"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        scheme = "http" if certificate is None else "https"
+        self.issuer = f"{scheme}://127.0.0.1:{self._server.server_port}/"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def answer(self, path: str) -> bytes:
@@ -106,7 +111,7 @@ class OpenIdProvider:
 
     def token(self, *, kid: str = "one", key: Any = None, header: dict[str, Any] | None = None, **changed: Any) -> str:
         key = key or self.keys[kid]
-        now = int(time.time())  # noqa: TID251
+        now = int(time.time())
         claims = {
             "iss": self.issuer, "aud": AUDIENCE, "sub": "test|subject", "scope": SCOPES, "iat": now, "exp": now + 600,
             **changed,
@@ -124,6 +129,16 @@ class OpenIdProvider:
 def provider() -> Iterator[OpenIdProvider]:
     running = OpenIdProvider()
     yield running
+    running.close()
+
+
+@pytest.fixture
+def secure_provider(tmp_path: Path) -> Iterator[tuple[OpenIdProvider, Path]]:
+    """A provider with TLS, and the PEM of its CA."""
+    (tmp_path / "provider.pem").write_bytes(SERVER.private_key_and_cert_chain_pem.bytes())
+    (tmp_path / "provider-ca.pem").write_bytes(TLS.cert_pem.bytes())
+    running = OpenIdProvider(tmp_path / "provider.pem")
+    yield running, tmp_path / "provider-ca.pem"
     running.close()
 
 

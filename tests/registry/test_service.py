@@ -13,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from enarx.codec.digest import sha256
 from enarx.registry.meta import headers
@@ -215,6 +217,52 @@ def test_a_provider_may_rotate_its_keys(start_drawbridge: Any, provider: Any) ->
         assert put(http, "carol", b'{"subject":"test|subject"}', "application/json").status_code == 201
     with running.http(token=provider.token(kid="one")) as http:
         assert http.get("carol").status_code == 200
+
+
+@pytest.mark.parametrize(("trusted", "status"), [(True, 201), (False, 503)])
+def test_a_provider_with_a_ca_of_its_own(
+    start_drawbridge: Any, secure_provider: Any, trusted: bool, status: int
+) -> None:
+    provider, ca = secure_provider
+    options = ("--oidc-ca", str(ca)) if trusted else ()
+    running = start_drawbridge(
+        "--oidc-issuer", provider.issuer, "--oidc-audience", "https://drawbridge.test/", *options
+    )
+    with running.http(token=provider.token()) as http:
+        answer = put(http, "carol", b'{"subject":"test|subject"}', "application/json")
+    assert answer.status_code == status
+
+
+PARTS = st.sampled_from(
+    ["alice", "app", "_tag", "1.0.0", "tree", "main.wasm", "..", ".", "%2e%2e", "%00", "%ff", "a b", "é", "", "x" * 300]
+)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "content-type": st.sampled_from([ENTRY, DIRECTORY, "application/json", "application/jose+json", "", "\u00ff"]),
+        "content-digest": st.sampled_from(["", "sha-256=:AAAA:", ":", "sha-256=:" + "A" * 43 + "=:", "x" * 5000]),
+        "authorization": st.sampled_from(["Bearer alice-token", "Bearer", "Bearer a.b.c", "Basic eDp5", "\u00ff"]),
+        "range": st.just("bytes=0-1"),
+        "expect": st.just("100-continue"),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["GET", "HEAD", "PUT", "DELETE", "POST", "OPTIONS"]),
+    st.lists(PARTS, max_size=8),
+    HEADERS,
+    st.binary(max_size=50) | st.sampled_from([b"{}", b'{"subject":"alice"}', b'{"public":true}', EMPTY]),
+)
+def test_no_request_is_our_fault(
+    drawbridge: Running, method: str, parts: list[str], given_headers: dict[str, str], body: bytes
+) -> None:
+    with drawbridge.http() as http:
+        url = "/".join((http.base_url.raw_path.decode().rstrip("/"), *parts))
+        said = [(name.encode(), value.encode("latin-1")) for name, value in given_headers.items()]
+        answer = http.request(method, f"https://{drawbridge.host}{url}", headers=said, content=body)
+    assert answer.status_code < 500
 
 
 @pytest.mark.parametrize(
