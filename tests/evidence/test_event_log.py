@@ -127,3 +127,10 @@ def test_any_bytes_are_a_log_or_malformed(raw: bytes, at: int) -> None:
             misdescribed(log, "sha-256")
         except Malformed:
             continue
+
+
+def test_a_log_that_fills_its_area_is_read_in_one_pass() -> None:
+    event = LOG[SPEC_END : SPEC_END + 12]
+    assert event[:4] == bytes(4)  # register 0 looks like padding at its first byte
+    many = written(tuple(Measurement(0, 4, bytes(4)) for _ in range(3000)))
+    assert len(parse(many + bytes(1 << 20)).events) == 3001

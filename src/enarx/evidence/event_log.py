@@ -97,7 +97,8 @@ def parse(raw: bytes) -> EventLog:
     announced = _announced(first)
     names = {number: ALGORITHMS.get(number, f"algorithm {number:#06x}") for number in announced}
     events = [msgspec.structs.replace(first, digests={})]
-    while not _padding(raw, cursor.at):
+    end = _end(raw)
+    while cursor.at < end:
         if len(events) == MAX_EVENTS:
             raise Malformed(Reason.TOO_LARGE, f"event log: more than {MAX_EVENTS} events")
         events.append(_event(cursor, len(events), announced, names))
@@ -107,7 +108,8 @@ def parse(raw: bytes) -> EventLog:
 def _old(cursor: Cursor, first: Event) -> EventLog:
     """The rest of a log in the format of TPM 1.2 (TCG_PCR_EVENT), which holds SHA-1 only."""
     events = [first]
-    while not _padding(cursor.raw, cursor.at):
+    end = _end(cursor.raw)
+    while cursor.at < end:
         if len(events) == MAX_EVENTS:
             raise Malformed(Reason.TOO_LARGE, f"event log: more than {MAX_EVENTS} events")
         events.append(_old_event(cursor, len(events)))
@@ -148,9 +150,13 @@ def _require_size(number: int, size: int) -> None:
         raise Malformed(Reason.WRONG_LENGTH, f"Spec ID event: digests of {size} bytes for algorithm {number:#06x}")
 
 
-def _padding(raw: bytes, at: int) -> bool:
-    rest = len(raw) - at
-    return not rest or (raw[at] in {0x00, 0xFF} and raw.count(raw[at : at + 1], at) == rest)
+def _end(raw: bytes) -> int:
+    """Where the padding may begin: bytes of one value, 0x00 or 0xFF, up to the end of the area.
+
+    The data of the last event may end in such bytes too; then the reader is past this place
+    when it has read that event.
+    """
+    return len(raw.rstrip(raw[-1:])) if raw[-1:] in {b"\0", b"\xff"} else len(raw)
 
 
 def _event(cursor: Cursor, number: int, announced: dict[int, int], names: dict[int, str]) -> Event:

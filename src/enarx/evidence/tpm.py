@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from enarx.codec.x509 import Certificate, from_pem
+from enarx.codec.x509 import MAX_CHAIN, Certificate, from_pem
 from enarx.errors import Malformed, Reason
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.check import Trail
@@ -136,6 +136,8 @@ def certificates_in(raw: bytes) -> tuple[Certificate, ...]:
         size = 4 + int.from_bytes(raw[2:4], "big")  # every certificate has a length of two bytes
         found.append(Certificate(raw[:size], "attestation key certificate"))
         raw = raw[size:]
+        if len(found) > MAX_CHAIN:
+            raise Malformed(Reason.TOO_LARGE, f"attestation key certificates: more than {MAX_CHAIN}")
     return tuple(found)
 
 

@@ -14,6 +14,7 @@ from enarx.evidence.event_kinds import EV_EFI_VARIABLE_DRIVER_CONFIG
 from enarx.evidence.event_log import SHA1, Event, EventLog, misdescribed, replay
 from enarx.evidence.tpm_pcrs import Banks
 
+_NOT_REPLAYED = frozenset({SHA1, "sm3-256"})
 FIRMWARE = range(8)
 SOURCE = "TCG PC Client Platform Firmware Profile, section 10"
 SECURE_BOOT_REGISTER = 7
@@ -28,7 +29,7 @@ def replayed_registers(log: EventLog, pcrs: Banks, trail: Trail) -> tuple[frozen
     its last event. An event whose data is not what was extended is a finding, and its register
     is not among those explained: nothing that the log says of it is known.
     """
-    bank = next((name for name in pcrs if name != SHA1 and name in log.algorithms), None)
+    bank = next((name for name in pcrs if name not in _NOT_REPLAYED and name in log.algorithms), None)
     if bank is None:
         trail.note("event log", f"not compared: no bank of {', '.join(log.algorithms)} in the register values")
         return frozenset(), None
