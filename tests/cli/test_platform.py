@@ -6,6 +6,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,13 @@ def test_people_read_the_same(enarx: Any) -> None:
     assert lines[0].startswith("Enarx version ")
     assert lines[1].startswith("System Info: Linux ")
     assert "✔ Backend: nil" in lines
+
+
+def test_a_terminal_without_the_signs_gets_others() -> None:
+    command = [sys.executable, "-c", "from enarx.cli.main import entry; entry()", "platform", "info"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert "+ Backend: nil" in ended.stdout.splitlines()
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="CPUID is x86's")

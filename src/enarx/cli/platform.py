@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -45,4 +46,9 @@ def _named(one: Datum) -> str:
 
 
 def _mark(passed: bool) -> str:
-    return "✔" if passed else "✗"
+    mark = "✔" if passed else "✗"
+    try:
+        mark.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:
+        return "+" if passed else "-"
+    return mark

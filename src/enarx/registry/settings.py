@@ -67,5 +67,7 @@ def read_static_tokens(file: Path | None) -> dict[str, str]:
         return {}
     try:
         return static_tokens(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misused(Reason.FILE_UNREADABLE, f"{file}: {error}") from None
+    except OSError as error:
+        raise Misused(Reason.FILE_UNREADABLE, f"{file}: {(error.strerror or 'cannot be read').lower()}") from None
+    except UnicodeDecodeError:
+        raise Malformed(Reason.SYNTAX, f"{file}: not UTF-8") from None
