@@ -36,16 +36,10 @@ from enarx.evidence.psa_key import require_named_key
 WHAT = "PSA token"
 MAX_BYTES = 64 << 10
 
-PROFILE_LEGACY = "PSA_IOT_PROFILE_1"
-PROFILES = frozenset(
-    (
-        "http://arm.com/psa/2.0.0",
-        "tag:psacertified.org,2023:psa#tfm",
-        "tag:psacertified.org,2023:psa#tfm-sym",
-        "tag:psacertified.org,2019:psa#legacy",
-    )
-)
+PROFILES = frozenset(("http://arm.com/psa/2.0.0", "tag:psacertified.org,2023:psa#tfm"))
 """Values of claim 265 that mean the labels of RFC 9783 section 4."""
+FIRST_PROFILES = frozenset(("PSA_IOT_PROFILE_1", "tag:psacertified.org,2019:psa#legacy"))
+"""Values of claim -75000, which the first profile leaves free."""
 
 _HARDWARE_VERSION = r"[0-9]{13}(-[0-9]{5})?"
 _CERTIFICATION_REFERENCE = r"[0-9]{13}-[0-9]{5}"
@@ -210,7 +204,7 @@ def authenticate(
         source="RFC 9783 section 5.2",
         may_omit_algorithm=True,
     )
-    if report.profile not in PROFILES and report.profile != PROFILE_LEGACY:
+    if report.profile not in PROFILES | FIRST_PROFILES:
         trail.note("PSA profile", report.profile or "not stated", reason=Reason.UNKNOWN_VALUE, source="RFC 9783 4.5.2")
     trail.note("lifecycle", lifecycle_state(report.lifecycle) or "", source="RFC 9783 section 4.3.1")
     return PsaClaims(
