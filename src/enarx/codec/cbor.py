@@ -44,13 +44,20 @@ def _refuse(*_: object) -> NoReturn:
     raise ValueError(msg)
 
 
-_DECODERS = dict.fromkeys(_REFUSED_TAGS, _refuse)
+def _epoch(value: object, _: object) -> cbor2.CBORTag:
+    """Tag 1 as it stands: a CoRIM's validity is the one place where a format that we read has it."""
+    return cbor2.CBORTag(1, value)
 
 
-def decode(raw: bytes, what: str, *, allow_indefinite: bool = True) -> Any:
+_DECODERS: dict[int, Any] = dict.fromkeys(_REFUSED_TAGS, _refuse)
+_DECODERS_WITH_EPOCH: dict[int, Any] = {**_DECODERS, 1: _epoch}
+
+
+def decode(raw: bytes, what: str, *, allow_indefinite: bool = True, epoch: bool = False) -> Any:
     """One CBOR item and nothing after it.
 
-    Duplicate keys, nesting deeper than `MAX_DEPTH` and surprising tags are `Malformed`.
+    Duplicate keys, nesting deeper than `MAX_DEPTH` and surprising tags are `Malformed`; with
+    `epoch`, tag 1 (a time) is left as a tag.
     Returns what `cbor2` makes of it; the caller narrows the type of each part that it uses.
     """
     _require_few_items(raw, what)
@@ -61,7 +68,7 @@ def decode(raw: bytes, what: str, *, allow_indefinite: bool = True) -> Any:
             max_depth=MAX_DEPTH,
             allow_indefinite=allow_indefinite,
             allow_duplicate_keys=False,
-            semantic_decoders=_DECODERS,
+            semantic_decoders=_DECODERS_WITH_EPOCH if epoch else _DECODERS,
         ).decode()
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, MemoryError, RecursionError) as error:
         raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
