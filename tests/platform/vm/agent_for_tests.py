@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from enarx.platform.control import Deframer, frame
-from enarx.platform.vm.inside import connect
+from enarx.platform.vm import outward
 
 
 def run(arguments: list[str]) -> None:
@@ -20,6 +20,7 @@ def run(arguments: list[str]) -> None:
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--device", default="")
     options = parser.parse_args(arguments)
+    outward.install()
     control = socket.socket(fileno=options.control)
     sending = threading.Lock()
 
@@ -87,7 +88,7 @@ def _listen(message, report, options, control):
 def _connect(message, report, options, control):
     def work() -> None:
         try:
-            with connect(message["host"], message["port"]) as world:
+            with socket.create_connection((message["host"], message["port"])) as world:
                 world.sendall(message["body"])
                 world.shutdown(socket.SHUT_WR)
                 answer = b""

@@ -6,11 +6,14 @@ from __future__ import annotations
 import runpy
 import sys
 
+from enarx.platform.vm import outward
+
 AGENT = "enarx.keep"
 """The same program as on the `process` backend; named, because a platform knows nothing above it."""
 
 
 def run(arguments: list[str]) -> None:
     """Become the agent: `python -m enarx.keep ARGUMENTS`, in this process."""
+    outward.install()
     sys.argv = [AGENT, *arguments]
     runpy.run_module(AGENT, run_name="__main__", alter_sys=True)

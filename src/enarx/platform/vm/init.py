@@ -14,13 +14,16 @@ import sys
 import threading
 from typing import NoReturn
 
-from enarx.platform.control import frame
+from enarx.errors import Malformed, Reason
+from enarx.platform.control import Deframer, frame
 from enarx.platform.vm import agent, ports, system
 from enarx.platform.vm.inside import Inside
 
 MODULES = {"sev_guest": "/sys/bus/platform/devices/sev-guest", "tdx_guest": "/sys/bus/acpi/devices/INTC1234:00"}
 _NEEDED_FIRST = ("configfs", "tsm")
 DIED_BY_SIGNAL = 128
+TPM = "/dev/tpmrm0"
+MAX_MACHINE = 1024
 
 
 def main() -> NoReturn:
@@ -58,12 +61,13 @@ def prepare() -> None:
 def live(control: int) -> int:
     """Run the agent between its two ports; returns how it ended, as a shell would say it."""
     ours, theirs = socket.socketpair()
-    inside = Inside(_open_port(ports.STREAMS))
+    device = _machine(control)
+    inside = Inside(_open_port(ports.STREAMS), device=device)
     child = os.fork()
     if child == 0:
         ours.close()
         os.close(control)
-        _become_agent(theirs, inside)
+        _become_agent(theirs, [*inside.arguments(), *([] if device else _own_device())])
     theirs.close()
     inside.start()
     up = threading.Thread(target=_pump, args=(control, ours.fileno()), name="to agent", daemon=True)
@@ -77,11 +81,27 @@ def live(control: int) -> int:
     return code if code >= 0 else DIED_BY_SIGNAL - code
 
 
-def _become_agent(control: socket.socket, inside: Inside) -> NoReturn:
+def _machine(control: int) -> str:
+    """The launcher's first frame: which chip it plays, if any. Such a chip's evidence says `simulated`."""
+    head = _read_all(control, 4)
+    size = int.from_bytes(head, "big")
+    if size > MAX_MACHINE:
+        raise Malformed(Reason.TOO_LARGE, "description of the machine")
+    (message,) = Deframer().feed(head + _read_all(control, size))
+    device = message.get("device")
+    return device if isinstance(device, str) and device.isascii() and device.replace("-", "").isalnum() else ""
+
+
+def _own_device() -> list[str]:
+    """The device of this machine that makes evidence, as the agent is told of it."""
+    return ["--device", f"tpm:{TPM}"] if os.path.exists(TPM) else []
+
+
+def _become_agent(control: socket.socket, more: list[str]) -> NoReturn:
     code = 70
     try:
         control.set_inheritable(True)
-        agent.run(["--control", str(control.fileno()), *inside.arguments()])
+        agent.run(["--control", str(control.fileno()), *more])
         code = 0
     except SystemExit as ending:
         code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
@@ -116,6 +136,16 @@ def _write_all(sink: int, body: bytes) -> None:
     view = memoryview(body)
     while view:
         view = view[os.write(sink, view) :]
+
+
+def _read_all(source: int, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        more = os.read(source, size - len(found))
+        if not more:
+            raise Malformed(Reason.TRUNCATED, "the launcher is gone")
+        found += more
+    return found
 
 
 def _open_port(name: str) -> int:

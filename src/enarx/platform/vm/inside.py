@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network of a Keep that is a virtual machine: connections through the launcher, no network device.
 
-Outgoing: whoever connects to the abstract Unix socket `ADDRESS` and says `CONNECT HOST:PORT` (as to
-an HTTP proxy, RFC 9110 section 9.3.6) gets a connection that the launcher makes. Incoming: the launcher's
-streams reach what listens on 127.0.0.1. TLS ends in the agent, so the launcher sees ciphertext.
+Outgoing: whoever connects to `ADDRESS` and says `CONNECT HOST:PORT` (as to an HTTP proxy, RFC 9110
+section 9.3.6) gets a connection that the launcher makes; `enarx.platform.vm.outward` does so for every
+socket of the agent. Incoming: the launcher's streams reach what listens on 127.0.0.1. TLS ends in the
+agent, so the launcher sees ciphertext.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ import contextlib
 import re
 import socket
 import threading
-import time
 
 from enarx.errors import Malformed, Reason
+from enarx.platform.vm.outward import ADDRESS
 from enarx.platform.vm.relay import Relay
 
-ADDRESS = "\0enarx.network"
 STDIO = ("stdin", "stdout", "stderr")
 """Streams that are asked for at once; the launcher refuses those that the launch does not give."""
 MAX_REQUEST = 1024
@@ -28,13 +28,13 @@ _PATIENCE = 30.0
 class Inside:
     """The Keep's end of the streams. `start` after the agent was forked: threads do not survive a fork."""
 
-    def __init__(self, link: int) -> None:
+    def __init__(self, link: int, *, device: str) -> None:
+        """`device` is the kind of chip that the launcher plays, or "" for none."""
         self._link = link
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(ADDRESS)
-        self._listener.listen(64)
+        self._device = device
+        self._listener = socket.create_server(ADDRESS, backlog=64)
         self._relay: Relay | None = None
-        self._pairs = {name: socket.socketpair() for name in STDIO}
+        self._pairs = {name: socket.socketpair() for name in (*STDIO, *(["device"] if device else []))}
 
     def arguments(self) -> list[str]:
         """What the agent is told on its command line. Called in the agent's process."""
@@ -42,7 +42,8 @@ class Inside:
         for name, (ours, theirs) in self._pairs.items():
             ours.close()
             theirs.set_inheritable(True)
-            words += [f"--{name}", str(theirs.detach())]
+            number = theirs.detach()
+            words += [f"--{name}", f"{self._device}:{number}" if name == "device" else str(number)]
         return words
 
     def start(self) -> None:
@@ -103,23 +104,3 @@ def arrive(label: str) -> socket.socket:
     if word != "port" or not number.isdigit():
         raise Malformed(Reason.UNKNOWN_VALUE, f"stream {label!r}")
     return socket.create_connection(("127.0.0.1", int(number)), timeout=_PATIENCE)
-
-
-def connect(host: str, port: int, patience: float = _PATIENCE) -> socket.socket:
-    """A connection to the world, from inside: what `socket.create_connection` is elsewhere."""
-    found = socket.socket(socket.AF_UNIX)
-    found.settimeout(patience)
-    found.connect(ADDRESS)
-    where = f"[{host}]" if ":" in host else host
-    found.sendall(f"CONNECT {where}:{port} HTTP/1.1\r\n\r\n".encode("idna" if not where.isascii() else "ascii"))
-    said = b""
-    ends = time.monotonic() + patience
-    while not said.endswith(b"\r\n\r\n") and time.monotonic() < ends:
-        more = found.recv(1)
-        said += more
-        if not more:
-            break
-    if not said.startswith(b"HTTP/1.1 200 "):
-        found.close()
-        raise ConnectionRefusedError(f"{host}:{port}: the launcher does not reach it")
-    return found

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
+from enarx.platform.chip import Chip, answer, read_request
 from enarx.platform.control import CHUNK, Deframer, frame
 from enarx.platform.vm.machine_process import Choice, Machine
 from enarx.platform.vm.relay import Relay
@@ -40,6 +41,7 @@ class VmKeep:
         *,
         image: Path,
         choice: Choice,
+        chip: Chip | None = None,
         nodes: Mapping[str, bytes] | None = None,
         stdio: Mapping[str, int] | None = None,
         attest: str = "",
@@ -50,6 +52,7 @@ class VmKeep:
     ) -> None:
         """Start a machine.
 
+        chip     a simulated chip, played here; the machine's own device is not used then
         nodes    the package's nodes by path, for a launch without a registry
         stdio    "stdin", "stdout", "stderr" -> the host's descriptor, as the launch says
         attest   "HOST:PORT" where relying parties may ask; port 0 chooses a free one, "" for nobody
@@ -57,6 +60,7 @@ class VmKeep:
         publish  port inside -> "HOST:PORT" of the host, opened when the agent says that the guest listens
         reach    which hosts and ports the launcher connects the Keep to
         """
+        self._chip = chip
         self._nodes = dict(nodes or {})
         self._stdio = dict(stdio or {})
         self._reach = reach
@@ -169,6 +173,7 @@ class VmKeep:
             case "booted":
                 # Sent when process 1 listens: before that, firmware reads the port and forgets.
                 if self._opening is not None:
+                    self._send({"op": "machine", "device": str(self._chip.kind) if self._chip else ""})
                     self._send(self._opening)
                 self._opening = None
                 return None
@@ -208,10 +213,12 @@ class VmKeep:
             self._send({"op": "node", "path": path, "data": part, "more": start + CHUNK < len(data)})
 
     def _connect(self, label: str) -> socket.socket:
-        """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `tcp HOST:PORT`."""
+        """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `device`, `tcp HOST:PORT`."""
         word, _, rest = label.partition(" ")
         if word in self._stdio and not rest:
             return _joined(self._stdio.pop(word), outward=word != "stdin")
+        if word == "device" and not rest and self._chip is not None:
+            return _played(self._chip)
         host, _, port = rest.rpartition(":")
         host = host.strip("[]")
         if word != "tcp" or not host or not port.isdigit() or not self._reach(host, int(port)):
@@ -221,6 +228,21 @@ class VmKeep:
     def _close_listeners(self) -> None:
         for listener in self._bound.values():
             listener.close()
+
+
+def _played(chip: Chip) -> socket.socket:
+    """A stream at whose other end a simulated chip answers."""
+    mine, theirs = socket.socketpair()
+
+    def play() -> None:
+        deframer = Deframer()
+        with mine, contextlib.suppress(OSError, EnarxError):
+            while received := mine.recv(65536):
+                for message in deframer.feed(received):
+                    mine.sendall(frame(answer(*chip.evidence(read_request(message)))))
+
+    threading.Thread(target=play, name="simulated chip", daemon=True).start()
+    return theirs
 
 
 def _bind(address: str) -> socket.socket:
