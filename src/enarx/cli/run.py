@@ -23,6 +23,7 @@ Run a local WebAssembly module in a Keep. Its exit code becomes ours.
   --wasmcfgfile F    the module's Enarx.toml (default: standard streams and nothing else)
   --backend B        process (default), kvm, tcg, snp, tdx or sgx
   --dir HOST::GUEST  show the guest a folder of this machine (process only; may be repeated)
+  --require-sandbox  do not run where the kernel lacks a part of the guest's sandbox
   -- ARGS            arguments for the guest, after those of Enarx.toml
 """
 BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
@@ -38,6 +39,7 @@ class Command(NamedTuple):
     backend: str = "process"
     folders: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
+    require_sandbox: bool = False
     help: bool = False
 
 
@@ -68,7 +70,9 @@ def parse(argv: list[str]) -> Command:
         name, joined, value = word.partition("=")
         if word in ("-h", "--help"):
             return command._replace(help=True)
-        if name in ("--wasmcfgfile", "--backend", "--dir"):
+        if word == "--require-sandbox":
+            command = command._replace(require_sandbox=True)
+        elif name in ("--wasmcfgfile", "--backend", "--dir"):
             if not joined and not rest:
                 raise Misused(Reason.USAGE, f"{name} needs a value", hint="enarx run --help")
             command = _with(command, name, value if joined else rest.pop(0))
@@ -117,8 +121,15 @@ def _run(command: Command, guest: GuestProcess) -> int:
     if command.wasmcfgfile is not None:
         manifest = parse_manifest(_read(command.wasmcfgfile), where=command.wasmcfgfile)
         tree = _sources(manifest.sources, command.wasmcfgfile)
-    workload = Workload(module, manifest, tree, _folders(command.folders), command.args)
-    ending = run(workload, store=CodeStore(cache_folder()), process=guest)
+    workload = Workload(
+        module,
+        manifest,
+        tree,
+        folders=_folders(command.folders),
+        args=command.args,
+        require_sandbox=command.require_sandbox,
+    )
+    ending = run(workload, store=CodeStore(cache_folder()), process=guest, on_running=_warn)
     if ending.trace:
         print(ending.trace, file=sys.stderr)
     if error := ending.error():
@@ -128,6 +139,12 @@ def _run(command: Command, guest: GuestProcess) -> int:
             Reason.UNKNOWN_VALUE, f"the guest exited with {ending.code}, at most {MOST_EXIT} is portable"
         )
     return ending.code
+
+
+def _warn(lacking: tuple[str, ...]) -> None:
+    """What confines the guest less than it should."""
+    for part in lacking:
+        print(f"enarx: sandbox: this kernel lacks {part}", file=sys.stderr)
 
 
 def _sources(names: tuple[str, ...], beside: str) -> dict[str, bytes]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import _socket
 import array
+import select
 from collections.abc import Sequence
 
 from enarx.runtime.wire import HEADER, MAX_BYTES, WireError, message, split
@@ -25,6 +26,12 @@ class Channel:
     def fileno(self) -> int:
         """The kernel's descriptor, to wait on."""
         return self._end.fileno()
+
+    def readable(self, seconds: float | None) -> bool:
+        """Whether a message begins to arrive within this time; None waits for ever."""
+        poll = select.poll()
+        poll.register(self._end.fileno(), select.POLLIN)
+        return bool(poll.poll(None if seconds is None else int(seconds * 1000) + 1))
 
     def send(self, kind: int, *fields: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send a message; descriptors travel with its first byte."""

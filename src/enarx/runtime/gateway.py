@@ -60,10 +60,11 @@ class Gateway:
             self._interest[descriptor] = mask
             self.epoll.modify(descriptor, mask)
 
-    def turn(self) -> None:
-        """Wait once, and do what has become possible."""
-        timeout = 1.0 if self._shaking else None
-        for descriptor, events in self.epoll.poll(timeout):
+    def turn(self, seconds: float | None) -> None:
+        """Wait once, at most so long, and do what has become possible."""
+        if self._shaking:
+            seconds = 1.0 if seconds is None else min(seconds, 1.0)
+        for descriptor, events in self.epoll.poll(seconds):
             action = self._actions.get(descriptor)
             if action is not None:
                 action(events)

@@ -27,7 +27,7 @@ class Loop(Protocol):
     def forget(self, descriptor: int) -> None:
         """Stop watching."""
 
-    def turn(self) -> None:
+    def turn(self, seconds: float | None) -> None:
         """Wait once, and do what has become possible."""
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ it runs. Either way the guest ends with the thread that serves it, whatever beco
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from enarx.errors import EnarxError, Faulty, Reason
@@ -33,18 +33,20 @@ def run(
     stdio: Stdio | None = None,
     store: CodeStore | None = None,
     process: GuestProcess | None = None,
+    on_running: Callable[[tuple[str, ...]], None] | None = None,
 ) -> Exit:
     """Run to the end. Raises what kept the guest from starting.
 
     identity  who the guest is in TLS; None makes a self-signed certificate that says so
     store     where compiled code is kept; None compiles anew
     process   a guest's process that was spawned earlier
+    on_running  called before the first instruction, with what the kernel lacked of the sandbox
     """
     process = process or spawn()
     try:
         opening = open_files(workload, identity, stdio or Stdio(), _now)
         try:
-            session = Session(workload, opening, process, store, lambda: None)
+            session = Session(workload, opening, process, store, on_running or (lambda _: None))
             session.begin()
             return session.loop()
         finally:
@@ -54,11 +56,17 @@ def run(
 
 
 class Guest:
-    """A running guest. `ready` is set when it executes its first instruction."""
+    """A running guest.
+
+    ready    set when it executes its first instruction
+    bound    its listening sockets
+    lacking  the parts of the sandbox that this kernel does not have
+    """
 
     def __init__(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
         self.ready = threading.Event()
         self.bound: Sequence[Bound] = ()
+        self.lacking: tuple[str, ...] = ()
         self._opened = threading.Event()
         self._over = threading.Event()
         self._exit: Exit | None = None
@@ -74,13 +82,17 @@ class Guest:
         if self._refused is not None:
             raise self._refused
 
+    def _running(self, lacking: tuple[str, ...]) -> None:
+        self.lacking = lacking
+        self.ready.set()
+
     def _serve(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
         try:
             self._process = spawn()
             opening = open_files(workload, identity, stdio, _now)
             self.bound = tuple(opening.bound)
             try:
-                session = Session(workload, opening, self._process, store, self.ready.set)
+                session = Session(workload, opening, self._process, store, self._running)
                 session.begin()
                 self._opened.set()
                 self._exit = session.loop()

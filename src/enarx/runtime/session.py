@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import select
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -20,6 +22,8 @@ from enarx.runtime.workload import PROGRAM, Exit, Workload
 from enarx.workload import module as outline
 
 MOST_FILES = 1024
+MOST_CONNECTIONS = 1000
+SIGKILL, SIGXCPU = 9, 24
 STORAGE = 256 << 20
 MAX_TEXT = 1 << 16
 
@@ -43,7 +47,8 @@ class Session:
     """One guest from its start to its end; used by one thread.
 
     opening   the sockets and files that its manifest grants, open already
-    on_running called once, when the guest is about to execute its first instruction
+    on_running called once, when the guest is about to execute its first instruction, with the names of
+               what the kernel lacked to confine it
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class Session:
         opening: Opening,
         process: GuestProcess,
         store: CodeStore | None,
-        on_running: Callable[[], None],
+        on_running: Callable[[tuple[str, ...]], None],
     ) -> None:
         self._workload = workload
         self._opening = opening
@@ -60,6 +65,9 @@ class Session:
         self._store = store if store is not None and store.usable else None
         self._on_running = on_running
         self._exit: Exit | None = None
+        self._limits = workload.bounded()
+        self._deadline: float | None = None
+        self._running = False
 
     def begin(self) -> None:
         """Send the guest's process its workload; raises for a module that cannot be run."""
@@ -77,7 +85,7 @@ class Session:
             parts = [part for path, raw in workload.tree.items() for part in (path.encode(), raw)]
             tree = _anonymous("tree", (wire.join(parts),))
         folders = [Folder(guest, os.open(host, os.O_PATH | os.O_DIRECTORY)) for guest, host in workload.folders.items()]
-        limits = manifest.limits
+        limits = self._limits
         names = [file.name for file in manifest.files]
         env = {**manifest.env, **workload.env}
         start = Start(
@@ -101,6 +109,8 @@ class Session:
             storage=limits.storage or STORAGE,
             cpu_seconds=limits.cpu_seconds or -1,
             output_rate=limits.output_rate or -1,
+            connections=limits.connections or MOST_CONNECTIONS,
+            require_sandbox=workload.require_sandbox,
         )
         fields, descriptors = start.encode()
         with suppress(BrokenPipeError):
@@ -110,27 +120,39 @@ class Session:
                 os.close(descriptor)
 
     def loop(self) -> Exit:
-        """Serve the guest until it has ended."""
-        gateway = self._opening.gateway
-        if gateway is None:
-            while self._exit is None:
+        """Serve the guest until it has ended; its process is gone afterwards."""
+        gateway, channel = self._opening.gateway, self._process.channel
+        if gateway is not None:
+            gateway.watch(channel.fileno(), select.POLLIN, lambda _: self.hear())
+        while self._exit is None:
+            if gateway is not None:
+                gateway.turn(self._left())
+            elif channel.readable(self._left()):
                 self.hear()
-        else:
-            gateway.watch(self._process.channel.fileno(), 1, lambda _: self.hear())
-            while self._exit is None:
-                gateway.turn()
-            gateway.forget(self._process.channel.fileno())
-        status = self._process.wait()
+            self._expire()
+        if gateway is not None:
+            gateway.forget(channel.fileno())
         if self._exit == GONE:
-            return _death(status)
+            return self._death(self._process.wait())
+        # What has told its ending may be hostile and stay: it is not asked to leave.
+        self._process.kill()
         return self._exit
+
+    def _expire(self) -> None:
+        """End a guest whose time is over."""
+        if self._exit is None and self._left() == 0:
+            self._exit = Exit(reason=Reason.LIMIT_REACHED, detail=f"wall_seconds = {self._limits.wall_seconds}")
+
+    def _left(self) -> float | None:
+        """Seconds that the guest may still run; None without a limit."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
     def hear(self) -> None:
         """Take one message of the guest's process, which may be hostile by now."""
         try:
             received = self._process.channel.receive()
-        except WireError:
-            self._process.kill()
+        except (WireError, TimeoutError):
+            self._process.signal()
             received = None
         if received is None:
             self._exit = GONE
@@ -146,28 +168,53 @@ class Session:
         text = fields[0][:MAX_TEXT].decode("utf-8", "replace") if fields else ""
         match kind:
             case wire.RUNNING:
-                self._opening.handed_over()
-                self._on_running()
-            case wire.COMPILED:
+                self._began(text)
+            case wire.COMPILED if not self._running:
+                # Only code from before the guest's first instruction is the compiler's.
                 if self._store is not None and descriptors:
                     self._store.save(self._workload.module, descriptors[0])
-            case wire.STALE:
+            case wire.STALE if not self._running:
                 self._send(None)
-            case wire.EXITED:
-                code = int(text) if text.isascii() and text.isdigit() else 1
-                self._exit = Exit(code=code & 0xFFFFFFFF)
-            case wire.TRAPPED:
-                self._exit = trapped(text)
-            case wire.REJECTED:
-                self._exit = Exit(reason=Reason.MODULE_INVALID, detail=" ".join(text.split()))
-            case wire.EXHAUSTED:
-                self._exit = Exit(reason=Reason.LIMIT_REACHED, detail=text)
             case _:
-                last = text.strip().rpartition("\n")[2]
-                self._exit = Exit(reason=Reason.INTERNAL, detail=f"the guest's process: {last}", trace=text)
+                self._exit = ending(kind, text)
+
+    def _began(self, lacking: str) -> None:
+        self._running = True
+        self._opening.handed_over()
+        if self._limits.wall_seconds is not None:
+            self._deadline = time.monotonic() + self._limits.wall_seconds
+        self._on_running(tuple(filter(None, lacking.split(","))))
+
+    def _death(self, status: int) -> Exit:
+        """The ending of a process that did not get to say one."""
+        if status == -SIGXCPU or (status == -SIGKILL and self._limits.cpu_seconds is not None):
+            return Exit(reason=Reason.LIMIT_REACHED, detail=f"cpu_seconds = {self._limits.cpu_seconds}")
+        if status < 0:
+            return Exit(reason=Reason.KEEP_DIED, detail=f"the guest's process was ended by signal {-status}")
+        return Exit(reason=Reason.KEEP_DIED, detail="the guest's process ended without a word")
 
 
 GONE = Exit(reason=Reason.KEEP_DIED)
+
+
+def ending(kind: int, text: str) -> Exit:
+    """The ending that a message of the guest's process tells."""
+    line = " ".join(text.split())
+    match kind:
+        case wire.EXITED:
+            return Exit(code=int(text) & 0xFFFFFFFF if text.isascii() and text.isdigit() else 1)
+        case wire.TRAPPED:
+            return trapped(text)
+        case wire.REJECTED:
+            exceeded = "exceeds" in line and "limit" in line
+            return Exit(reason=Reason.LIMIT_REACHED if exceeded else Reason.MODULE_INVALID, detail=line)
+        case wire.EXHAUSTED:
+            return Exit(reason=Reason.LIMIT_REACHED, detail=line)
+        case wire.UNLOCKED:
+            return Exit(reason=Reason.SANDBOX_UNAVAILABLE, detail=f"this kernel lacks {line}")
+        case _:
+            last = text.strip().rpartition("\n")[2]
+            return Exit(reason=Reason.INTERNAL, detail=f"the guest's process: {last}", trace=text)
 
 
 def trapped(text: str) -> Exit:
@@ -177,12 +224,6 @@ def trapped(text: str) -> Exit:
     trace = "\n".join(line for line in text.splitlines() if "wasm trap: " not in line and line.strip() != "Caused by:")
     detail = causes[0] if causes else next(filter(None, lines), "trap")
     return Exit(reason=Reason.TRAPPED, detail=detail, trace=trace.strip())
-
-
-def _death(status: int) -> Exit:
-    if status < 0:
-        return Exit(reason=Reason.KEEP_DIED, detail=f"the guest's process was ended by signal {-status}")
-    return Exit(reason=Reason.KEEP_DIED, detail="the guest's process ended without a word")
 
 
 def _anonymous(name: str, parts: tuple[bytes, ...]) -> int:

@@ -19,7 +19,7 @@ def open_sockets(
 ) -> None:
     """Replace the placeholders of all listening and connecting files."""
     secure = [f for f in workload.manifest.files if isinstance(f, Listen | Connect) and f.prot == "tls"]
-    doorway = _Doorway(opening, identity, clock) if secure else None
+    doorway = _Doorway(opening, identity, clock, workload.bounded().connections) if secure else None
     for number, file in enumerate(workload.manifest.files):
         match file:
             case Listen():
@@ -43,13 +43,15 @@ def open_sockets(
 class _Doorway:
     """The gateway of a guest, and the contexts that its TLS uses."""
 
-    def __init__(self, opening: Opening, identity: Identity | None, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, opening: Opening, identity: Identity | None, clock: Callable[[], datetime], most: int | None
+    ) -> None:
         from enarx.runtime import tls
-        from enarx.runtime.gateway import Gateway
+        from enarx.runtime.gateway import MOST_CONNECTIONS, Gateway
 
         self._identity = identity or tls.self_signed(when=clock())
         self._tls = tls
-        self._gateway = Gateway()
+        self._gateway = Gateway(most or MOST_CONNECTIONS)
         opening.gateway = self._gateway
         self._server = tls.server_context(self._identity)
 

@@ -16,6 +16,8 @@ from enarx.runtime.engine.capi import library_path
 
 SOURCE = __file__.rpartition("/enarx/")[0]
 SIGKILL = 9
+PATIENCE = 30.0
+"""Seconds that one message may take to arrive whole, or to be taken."""
 BOOT = (
     "import sys;sys.path.insert(0,sys.argv[1]);"
     "from enarx.runtime.guest.main import main;main(sys.argv[2],int(sys.argv[3]))"
@@ -67,4 +69,5 @@ def spawn() -> GuestProcess:
     command = [sys.executable, "-I", "-S", "-c", *arguments]
     pid = os.posix_spawn(sys.executable, command, {}, file_actions=actions)
     theirs.close()
+    ours.settimeout(PATIENCE)
     return GuestProcess(pid, Channel(ours))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from enarx.errors import EnarxError, Faulty, Reason, Unacceptable, Undetermined
-from enarx.workload.manifest import Manifest
+from enarx.workload.manifest import Limits, Manifest
 
 PROGRAM = "main.wasm"
 """The guest's argv[0], as upstream has it."""
@@ -21,6 +21,8 @@ class Workload(msgspec.Struct, frozen=True):
     folders  folders of this machine by the path at which the guest sees them; `process` alone
     args     arguments after the manifest's
     env      environment after the manifest's
+    caps     upper bounds that the launcher sets on the manifest's limits
+    require_sandbox  rather not run than run where the kernel lacks a part of the sandbox
     """
 
     module: bytes
@@ -29,6 +31,17 @@ class Workload(msgspec.Struct, frozen=True):
     folders: Mapping[str, str] = {}
     args: tuple[str, ...] = ()
     env: Mapping[str, str] = {}
+    caps: Limits = Limits()
+    require_sandbox: bool = False
+
+    def bounded(self) -> Limits:
+        """The manifest's limits and the launcher's caps, whichever is lower."""
+        ours, theirs = self.manifest.limits, self.caps
+        bounds: dict[str, int | None] = {}
+        for name in Limits.__struct_fields__:
+            given = [value for value in (getattr(ours, name), getattr(theirs, name)) if value is not None]
+            bounds[name] = min(given, default=None)
+        return Limits(**bounds)
 
 
 class Identity(msgspec.Struct, frozen=True):

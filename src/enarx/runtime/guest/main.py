@@ -11,6 +11,7 @@ import ctypes
 import fcntl
 import os
 import sys
+from collections.abc import Sequence
 from typing import NoReturn
 
 from enarx.runtime import wire
@@ -21,6 +22,7 @@ from enarx.runtime.guest.sandbox import close, lock, separate
 from enarx.runtime.guest.start import Start
 from enarx.runtime.guest.system import System
 from enarx.runtime.wasi.process import Ended
+from enarx.runtime.wasi.stream import Exhausted
 
 CHANNEL = 3
 PR_SET_PDEATHSIG = 1
@@ -85,17 +87,26 @@ def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[
     # Losing privileges makes the kernel forget whose death is ours: prctl(2).
     die_with(parent)
     lacking += lock(folders, start.most_files, start.cpu_seconds)
+    if lacking and start.require_sandbox:
+        return wire.UNLOCKED, ", ".join(lacking).encode()
     try:
         module = load(machine, start, channel)
     except EngineError as error:
         return wire.REJECTED, str(error).encode()
+    machine.limit(start.limits)
+    close(folders)
+    channel.send(wire.RUNNING, ",".join(lacking).encode())
+    return execute(machine, module, system, start.calls)
+
+
+def execute(machine: Machine, module: int, system: System, calls: Sequence[str]) -> tuple[int, bytes]:
+    """Instantiate and call; the message that tells how it ended."""
     try:
-        machine.limit(start.limits)
-        close(folders)
-        channel.send(wire.RUNNING, ",".join(lacking).encode())
         instance = machine.instantiate(module, system.memory, system.bridge)
-        for name in start.calls:
+        for name in calls:
             machine.call(instance, name, system.bridge)
+    except Exhausted as exhausted:
+        return wire.EXHAUSTED, str(exhausted).encode()
     except Ended as ended:
         return wire.EXITED, str(ended.code).encode()
     except Trapped as trapped:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from enarx.runtime.engine.machine import Limits
 from enarx.runtime.wire import WireError, join, split
 
-NUMBERS = Struct("<7q")
+NUMBERS = Struct("<8q")
 
 
 class OpenFile(NamedTuple):
@@ -62,10 +62,12 @@ class Start(NamedTuple):
     storage: int
     cpu_seconds: int
     output_rate: int
+    connections: int
+    require_sandbox: bool
 
     def encode(self) -> tuple[list[bytes], list[int]]:
         """The fields and the descriptors of a START message."""
-        flags = bytes((self.compiled, self.keep_code, self.tree >= 0))
+        flags = bytes((self.compiled, self.keep_code, self.tree >= 0, self.require_sandbox))
         fields = [
             flags,
             join(self.args),
@@ -74,7 +76,9 @@ class Start(NamedTuple):
             join(name.encode() for name in self.calls),
             join(join((file.kind.encode(), file.content)) for file in self.files),
             join(folder.guest.encode() for folder in self.folders),
-            NUMBERS.pack(*self.limits, self.most_files, self.storage, self.cpu_seconds, self.output_rate),
+            NUMBERS.pack(
+                *self.limits, self.most_files, self.storage, self.cpu_seconds, self.output_rate, self.connections
+            ),
         ]
         hosts = [file.host for file in self.files if file.kind in DESCRIBED]
         hosts += [folder.host for folder in self.folders]
@@ -87,7 +91,7 @@ class Start(NamedTuple):
         given = iter(descriptors)
         module = next(given)
         tree = next(given) if flags[2] else -1
-        *limits, most_files, storage, cpu_seconds, output_rate = NUMBERS.unpack(numbers)
+        *limits, most_files, storage, cpu_seconds, output_rate, connections = NUMBERS.unpack(numbers)
         opened: list[OpenFile] = []
         for record in split(files):
             kind, content = split(record)
@@ -112,4 +116,6 @@ class Start(NamedTuple):
             storage=storage,
             cpu_seconds=cpu_seconds,
             output_rate=output_rate,
+            connections=connections,
+            require_sandbox=bool(flags[3]),
         )

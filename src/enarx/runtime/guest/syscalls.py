@@ -15,8 +15,8 @@ _AARCH64 = os.uname().machine == "aarch64"
 AUDIT_ARCH = 0xC000003E if _X86_64 else 0xC00000B7 if _AARCH64 else 0
 """AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64; 0 where no list was written."""
 
+# Each name with its numbers: on x86-64, on arm64.
 _RUNNING = {
-    # name: (x86-64, arm64)
     "read": (0, 63),
     "write": (1, 64),
     "close": (3, 57),

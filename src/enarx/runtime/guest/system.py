@@ -15,10 +15,10 @@ from enarx.runtime.wasi.memory import GuestMemory
 from enarx.runtime.wasi.poll import Poll
 from enarx.runtime.wasi.process import Process
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
-from enarx.runtime.wasi.stream import Null, Script, Stream
+from enarx.runtime.wasi.stream import Meter, Null, Script, Stream
 
 
-def opened(file: OpenFile) -> Descriptor:
+def opened(file: OpenFile, meter: Meter) -> Descriptor:
     """The descriptor that plays one file of the manifest."""
     match file.kind:
         case "null":
@@ -26,9 +26,9 @@ def opened(file: OpenFile) -> Descriptor:
         case "script":
             return Script(file.content)
         case "stdin":
-            return Stream(file.host, rights.FD_READ)
+            return Stream(file.host, rights.FD_READ, meter)
         case "stdout" | "stderr":
-            return Stream(file.host, rights.FD_WRITE)
+            return Stream(file.host, rights.FD_WRITE, meter)
         case _:
             return _socket(file)
 
@@ -54,8 +54,9 @@ class System:
         self._machine = machine
         self._start = start
         self._table = Table(start.most_files)
+        meter = Meter(start.output_rate)
         for file in start.files:
-            self._table.add(opened(file))
+            self._table.add(opened(file, meter))
         if any(name.startswith(("path_", "fd_prestat_")) for name in start.imports):
             self._mount()
         self._parts: dict[str, object] = {}
@@ -104,7 +105,7 @@ class System:
             case "fd":
                 return lambda: Descriptors(self.memory, self._table)
             case "sock":
-                return lambda: Sockets(self.memory, self._table)
+                return lambda: Sockets(self.memory, self._table, self._start.connections)
             case "poll":
                 return lambda: Poll(self.memory, self._table)
             case "path":

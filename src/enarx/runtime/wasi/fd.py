@@ -10,7 +10,7 @@ from struct import Struct
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Stat, Table
 from enarx.runtime.wasi.directory import OpenDirectory
-from enarx.runtime.wasi.errno import BADF, INVAL, NAMETOOLONG, NOTSUP, WasiError
+from enarx.runtime.wasi.errno import BADF, INVAL, MFILE, NAMETOOLONG, NOTSUP, WasiError
 from enarx.runtime.wasi.memory import GuestMemory
 
 FDSTAT = Struct("<BxHxxxxQQ")
@@ -205,17 +205,21 @@ class Descriptors:
 
 
 class Sockets:
-    """Functions that take a connection or a listener."""
+    """Functions that take a connection or a listener; `most` connections may be open at once."""
 
-    def __init__(self, memory: GuestMemory, table: Table) -> None:
+    def __init__(self, memory: GuestMemory, table: Table, most: int) -> None:
         self._memory = memory
         self._table = table
+        self._most = most
 
     def sock_accept(self, fd: int, flags: int, result: int) -> int:
         listener = self._table.get(fd)
         self._memory.at(result, 4)
         if flags & ~rights.NONBLOCK:
             raise WasiError(INVAL)
+        opened = self._table.open.values()
+        if sum(d.rights & rights.SOCK_SHUTDOWN != 0 for d in opened) >= self._most:
+            raise WasiError(MFILE)
         self._memory.put_word(result, self._table.add(listener.accept(flags)))
         return 0
 

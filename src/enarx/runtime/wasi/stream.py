@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import select
 import stat as mode
+import time
 from collections.abc import Callable
 
 from enarx.runtime.wasi import rights
@@ -19,6 +20,33 @@ FILETYPES = (
     (mode.S_ISSOCK, rights.SOCKET_STREAM),
     (mode.S_ISBLK, rights.BLOCK_DEVICE),
 )
+
+
+NANOSECONDS = 1_000_000_000
+
+
+class Exhausted(Exception):
+    """The guest has used up what a limit allows; the text names the limit."""
+
+
+class Meter:
+    """Bytes a second that the host's streams take together, with a second's worth at once."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._left = float(rate)
+        self._seen = time.monotonic_ns()
+
+    def spend(self, count: int) -> None:
+        """Account for bytes before they are written; raises Exhausted."""
+        if self._rate <= 0:
+            return
+        now = time.monotonic_ns()
+        self._left = min(self._rate, self._left + (now - self._seen) / NANOSECONDS * self._rate) - count
+        self._seen = now
+        if self._left < 0:
+            said = f"output_rate = {self._rate}"
+            raise Exhausted(said)
 
 
 class Null(Descriptor):
@@ -49,8 +77,9 @@ class Stream(Descriptor):
     a non-blocking read asks the kernel first whether it would wait.
     """
 
-    def __init__(self, host: int, granted: int) -> None:
+    def __init__(self, host: int, granted: int, meter: Meter) -> None:
         super().__init__(rights.STREAM & ~(rights.FD_READ | rights.FD_WRITE) | granted)
+        self._meter = meter
         self._host = host
         kind = os.fstat(host).st_mode
         self.filetype = next((t for test, t in FILETYPES if test(kind)), rights.UNKNOWN)
@@ -87,6 +116,7 @@ class Stream(Descriptor):
             raise WasiError(BADF)
         if self.flags & rights.NONBLOCK and not self._ready(select.POLLOUT):
             raise WasiError(AGAIN)
+        self._meter.spend(sum(map(len, buffers)))
         while True:
             try:
                 return os.writev(self._host, buffers)
