@@ -50,7 +50,7 @@ def deploy(
     events: Annotated[Path | None, typer.Option(help="Append the Keep's events here, one JSON object a line.")] = None,
 ) -> int:
     """Deliver a package to an attested Keep and run it; the exit code is the program's."""
-    chip = _machine(backend, simulate_tee, tee_state, insecure=insecure_backend)
+    machine = _machine(backend, simulate_tee, tee_state, insecure=insecure_backend)
     placed = order.place(
         order.Wishes(
             package=package,
@@ -68,11 +68,11 @@ def deploy(
         from enarx.cli.files import write
 
         write(save_launch, placed.launch.encoded())
-    return run(placed, launched(chip, placed.launch), attest=attest, events=events)
+    return run(placed, launched(machine, placed.launch), attest=attest, events=events)
 
 
-def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Chip | None:
-    """The chip to launch on, or None for a Keep that says `none`."""
+def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Any:
+    """The simulated machine to launch on, or None for a Keep that says `none`."""
     if backend == "auto":
         backend = "process"  # the only one that this machine is known to have
     if backend != "process":
@@ -95,14 +95,13 @@ def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecur
     return open_machine(simulate, folder, when=datetime.now(UTC))  # noqa: TID251 - the door
 
 
-def launched(chip: Any, launch: Launch) -> Chip | None:
-    """The chip with this launch measured: image stand-in in MEASUREMENT, launch digest in HOST_DATA."""
-    if chip is None:
+def launched(machine: Any, launch: Launch) -> Chip | None:
+    """The machine with this launch measured: the image's stand-in, and the launch digest in its field."""
+    if machine is None:
         return None
-    from enarx.platform.simulated.store import agent_measurement
+    from enarx.platform.simulated import store
 
-    guest: Chip = chip.launched(measurement=agent_measurement(), host_data=launch.digest())
-    return guest
+    return store.launched(machine, launch.digest(), store.agent_measurement())
 
 
 def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None) -> int:

@@ -12,6 +12,7 @@ import msgspec
 from enarx.cli.demo import policy
 from enarx.cli.demo.stage import Stage
 from enarx.cli.files import write
+from enarx.errors import Faulty, Reason
 from enarx.evidence.kind import Kind
 from enarx.identity import ca
 from enarx.identity.authority import Authority
@@ -73,6 +74,8 @@ def make(stage: Stage, when: datetime) -> Setting:
         write(folder / f"{role}.key", key, mode=0o600)
     machine = folder / "machine"
     chip = open_machine(Kind.SNP, machine, when=when)
+    if not isinstance(chip, SimulatedSnp):
+        raise Faulty(Reason.INTERNAL, "the demo simulates SNP")
     token = secrets.token_urlsafe(16)
     write(folder / "tokens", f"{token} {USER}\n".encode(), mode=0o600)
     write(folder / "steward.toml", policy.text("tenant", agent_measurement(), None).encode())
