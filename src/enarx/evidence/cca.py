@@ -135,18 +135,7 @@ def authenticate(
     """
     trail = Trail()
     realm, platform = report.realm, report.platform
-    cose.verify_sign1(
-        report.realm_sign1, realm_key(realm.public_key), trail=trail, name="CCA realm token", source=f"{DRAFT} 5.2"
-    )
-    bound = Digest.of(realm.public_key, realm.key_hash_algorithm).raw
-    trail.require(
-        len(bound) == len(platform.challenge) and same(bound, platform.challenge),
-        Reason.KEY_NOT_BOUND,
-        "CCA realm key bound to the platform",
-        fact=platform.challenge,
-        expectation=bound,
-        source=f"{DRAFT} section 4.8: the platform challenge is the hash of the realm's public key",
-    )
+    _require_realm(report, trail)
     key = require_named_key(
         report.platform_sign1,
         anchors,
@@ -166,6 +155,22 @@ def authenticate(
         platform=platform,
         realm=realm,
         key=key,
+    )
+
+
+def _require_realm(report: Report, trail: Trail) -> None:
+    """The realm's key signed the realm's token, and the platform vouches for that key."""
+    realm, platform = report.realm, report.platform
+    key = realm_key(realm.public_key)
+    cose.verify_sign1(report.realm_sign1, key, trail=trail, name="CCA realm token", source=f"{DRAFT} section 5.2")
+    bound = Digest.of(realm.public_key, realm.key_hash_algorithm).raw
+    trail.require(
+        len(bound) == len(platform.challenge) and same(bound, platform.challenge),
+        Reason.KEY_NOT_BOUND,
+        "CCA realm key bound to the platform",
+        fact=platform.challenge,
+        expectation=bound,
+        source=f"{DRAFT} section 4.8: the platform challenge is the hash of the realm's public key",
     )
 
 

@@ -120,13 +120,7 @@ def authenticate(
     roots = anchors.of(Vendor.NVIDIA)
     path = device_path(report.certificates or endorsements.certificates, roots, trail)
     window = authenticate_device(path, roots, when=when, trail=trail, memory=memory)
-    device = device_of(path[0])
-    architecture = ARCHITECTURES.get(device.product[:2], device.product.lower())
-    _require_kind(report.kind, device.product, trail)
-    require_signed(report.measurements, path[0], trail)
-    _require_firmware(report.opaque, device, trail)
-    if report.measurements.padding:
-        trail.note("zero bytes after the signature", report.measurements.padding, reason=Reason.TRAILING_BYTES)
+    device = _device(report, path[0], trail)
     said = _revocation(endorsements.ocsp, path, when=when, trail=trail)
     matches = compare(
         endorsements.rims,
@@ -146,12 +140,23 @@ def authenticate(
         window=window,
         checks=trail.checks(),
         device=device,
-        architecture=architecture,
+        architecture=ARCHITECTURES.get(device.product[:2], device.product.lower()),
         opaque=report.opaque,
         blocks=tuple(block.value for block in report.measurements.blocks),
         matches=matches,
         ocsp=said,
     )
+
+
+def _device(report: Report, leaf: Certificate, trail: Trail) -> Device:
+    """Whose report it is: the leaf's device is of the right kind, and its key signed the report."""
+    device = device_of(leaf)
+    _require_kind(report.kind, device.product, trail)
+    require_signed(report.measurements, leaf, trail)
+    _require_firmware(report.opaque, device, trail)
+    if report.measurements.padding:
+        trail.note("zero bytes after the signature", report.measurements.padding, reason=Reason.TRAILING_BYTES)
+    return device
 
 
 def _require_kind(kind: Kind, product: str, trail: Trail) -> None:
