@@ -173,6 +173,8 @@ class Relay:
                 if not (self._from_peer() or self._peer_done):
                     return
                 continue
+            except ssl.SSLZeroReturnError:
+                plain = b""
             except ssl.SSLEOFError:
                 # RFC 8446 section 6.1: without close_notify the data may have been cut short.
                 self.close()
