@@ -15,7 +15,7 @@ from tests.identity.postgres import Postgres
 
 @pytest.fixture(scope="session")
 def chip() -> SimulatedSnp:
-    return SimulatedSnp.made(datetime.now(UTC))  # noqa: TID251
+    return SimulatedSnp.made(datetime.now(UTC))
 
 
 @pytest.fixture(scope="session")

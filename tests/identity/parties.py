@@ -47,8 +47,8 @@ revocation = "unchecked"
 class Pki:
     """A root with an issuing CA below it, as files."""
 
-    def __init__(self, folder: Path, words: str = "simulated") -> None:
-        now = datetime.now(UTC)  # noqa: TID251
+    def __init__(self, folder: Path, words: str = "simulated", name: str = "ca") -> None:
+        now = datetime.now(UTC)
         self.folder = folder
         self.root = make_root(f"test root ({words})", trust_domain=TRUST_DOMAIN, when=now, serial=1)
         self.ca: MadeCa = make_intermediate(
@@ -59,8 +59,8 @@ class Pki:
             when=now,
             serial=2,
         )
-        self.crt = folder / "ca.crt"
-        self.key = folder / "ca.key"
+        self.crt = folder / f"{name}.crt"
+        self.key = folder / f"{name}.key"
         self.crt.write_bytes(self.ca.certificates_pem())
         self.key.write_bytes(self.ca.key_pem())
 

@@ -23,7 +23,7 @@ from enarx.identity.signer import KeySigner
 from enarx.platform.simulated.snp import SimulatedSnp
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki
 
-NOW = datetime.now(UTC)  # noqa: TID251
+NOW = datetime.now(UTC)
 
 
 @contextlib.contextmanager

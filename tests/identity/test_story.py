@@ -22,7 +22,7 @@ from enarx.identity.signer import KeySigner
 from enarx.platform.simulated.snp import SimulatedSnp
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki, Serving
 
-NOW = datetime.now(UTC)  # noqa: TID251
+NOW = datetime.now(UTC)
 
 
 def test_a_keep_gets_an_identity_for_its_key_and_launch(keep: Keep) -> None:

@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki, Serving
 
-NOW = datetime.now(UTC)  # noqa: TID251
+NOW = datetime.now(UTC)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_time_is_signed_over_the_callers_nonce(web: httpx.Client) -> None:
     token = jwt.decode(answer["token"], keys, algorithms=["ES256"])
     assert token.header["typ"] == "enarx-time+jwt"
     assert base64.urlsafe_b64encode(nonce).rstrip(b"=").decode() == token.claims["eat_nonce"]
-    assert abs(token.claims["iat"] - datetime.now(UTC).timestamp()) < 60  # noqa: TID251
+    assert abs(token.claims["iat"] - datetime.now(UTC).timestamp()) < 60
 
 
 def test_the_crl_is_the_cas_and_empty_while_nothing_is_revoked(web: httpx.Client, pki: Pki) -> None:
@@ -63,7 +63,7 @@ def test_the_crl_is_the_cas_and_empty_while_nothing_is_revoked(web: httpx.Client
     assert crl.is_signature_valid(ca.public_key())
     assert len(crl) == 0
     assert crl.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number > 0
-    assert crl.last_update_utc <= datetime.now(UTC) < crl.next_update_utc  # noqa: TID251
+    assert crl.last_update_utc <= datetime.now(UTC) < crl.next_update_utc
 
 
 def asked(certificate: x509.Certificate, issuer: x509.Certificate, hashed: hashes.HashAlgorithm) -> bytes:

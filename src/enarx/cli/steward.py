@@ -13,14 +13,17 @@ from enarx.errors import Misused, Reason
 
 
 def serve(
-    crt: Annotated[
-        Path, typer.Option("--crt", "-c", envvar="STEWARD_CRT", help="PEM of the CA's certificate and its issuers.")
-    ],
-    key: Annotated[Path, typer.Option("--key", "-k", envvar="STEWARD_KEY", help="PEM of the CA's key, PKCS#8.")],
     policy: Annotated[
         list[Path], typer.Option("--policy", "--config", help="A policy file; several are chosen from by name.")
     ],
     trust_domain: Annotated[str, typer.Option(help="SPIFFE trust domain of the identities.")],
+    crt: Annotated[
+        Path | None,
+        typer.Option("--crt", "-c", envvar="STEWARD_CRT", help="PEM of the CA's certificate and its issuers."),
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", "-k", envvar="STEWARD_KEY", help="PEM of the CA's key, PKCS#8.")
+    ] = None,
     addr: Annotated[str, typer.Option("--addr", "-a", envvar="ROCKET_ADDRESS", help="Address to listen on.")] = "::",
     port: Annotated[int, typer.Option("--port", "-p", envvar="ROCKET_PORT", help="Port; 0 takes a free one.")] = 3000,
     database: Annotated[
@@ -32,7 +35,18 @@ def serve(
         list[str] | None, typer.Option(envvar="STEWARD_SAN", help="A DNS name that certificates have.")
     ] = None,
     lifetime: Annotated[float, typer.Option(help="Hours that a certificate lives, at most.")] = 24.0,
-    host: Annotated[list[str] | None, typer.Option(help="A name or address by which clients reach this.")] = None,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="RENDER_EXTERNAL_HOSTNAME",
+            help="A name or address by which clients reach this; without --crt and --key a CA is made for this run.",
+        ),
+    ] = None,
+    legacy_policy: Annotated[
+        Path | None, typer.Option(help="Judge requests of Enarx 0.7 by this policy; without it they are refused.")
+    ] = None,
+    legacy_crt: Annotated[Path | None, typer.Option(help="PEM of the CA for them; by default one is made.")] = None,
+    legacy_key: Annotated[Path | None, typer.Option(help="PEM of its key.")] = None,
     tls_crt: Annotated[Path | None, typer.Option(help="PEM of another TLS certificate than the CA's own.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM of its key.")] = None,
     insecure_plain_http: Annotated[bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")] = False,
@@ -42,11 +56,15 @@ def serve(
     log_key: Annotated[
         Path | None, typer.Option(help="PEM of the log's Ed25519 key; made when absent. By default beside --key.")
     ] = None,
+    legacy_intermediates: Annotated[
+        Path | None, typer.Option(help="PEM of vendors' intermediates that requests of Enarx 0.7 do not carry.")
+    ] = None,
     rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
 ) -> int:
     """Serve until a signal; print `steward: listening on URL` when requests are answered."""
     from enarx.cli.anchors import anchors as chosen_anchors
-    from enarx.identity.main import Settings, TlsChoice, run
+    from enarx.identity.main import run
+    from enarx.identity.settings import Settings, TlsChoice
 
     if (tls_crt is None) != (tls_key is None):
         raise Misused(Reason.USAGE, "--tls-crt and --tls-key go together")
@@ -67,5 +85,9 @@ def serve(
         rate=rate,
         url=url.rstrip("/"),
         log_key=log_key,
+        legacy_policy=legacy_policy,
+        legacy_certificate=legacy_crt,
+        legacy_key=legacy_key,
+        legacy_intermediates=legacy_intermediates,
     )
     return run(settings, chosen_anchors(anchors, unsafe=unsafe_anchors))

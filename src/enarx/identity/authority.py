@@ -8,7 +8,7 @@ that kind, and one without them issues only identities that real hardware vouche
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -96,13 +96,14 @@ class Authority:
         not_before: datetime,
         not_after: datetime,
         uri: str,
-        dns: Iterable[str] = (),
-        addresses: Iterable[bytes] = (),
+        dns: Sequence[str] = (),
+        addresses: Sequence[bytes] = (),
         extensions: tuple[bytes, ...] = (),
     ) -> Draft:
-        """An end-entity certificate with exactly one URI (X.509-SVID section 2)."""
+        """An end-entity certificate with one URI at most (X.509-SVID section 2)."""
         identifier = profile.subject_key(profile.key_identifier(spki))
-        names = profile.alternative_names([uri], dns, addresses)
+        uris = [uri] if uri else []
+        names = (profile.alternative_names(uris, dns, addresses),) if uris or (*dns, *addresses) else ()
         return Draft(
             self,
             serial=serial,
@@ -111,7 +112,7 @@ class Authority:
             not_before=not_before,
             not_after=not_after,
             name=uri,
-            extensions=(*self._common, identifier, names, *extensions),
+            extensions=(*self._common, identifier, *names, *extensions),
         )
 
 

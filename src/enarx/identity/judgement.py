@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.appraise import appraise
+from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
@@ -67,6 +68,7 @@ def judge(
         package=Package(digest=case.launch.package),
     )
     claims = tuple(authenticate(one, endorsements, anchors=anchors, when=when, memory=memory) for one in members)
+    expected = joined(members, claims, expected)
     return appraise(claims, policy, expected, when=when), expected
 
 

@@ -83,14 +83,14 @@ AUDIT = Table(
 RECENT = Table(
     "recent",
     METADATA,
-    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("time", Float, nullable=False),
     Column("tenant", String(63), nullable=False),
     Column("policy", String(255), nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
-"""The last requests that spent a nonce, in a fixed number of slots: what a policy is tried on before it is used."""
+"""The last requests that spent a nonce, a bounded number: what a policy is tried on before it is used."""
 
 POLICY = Table(
     "policy",

@@ -7,13 +7,14 @@ from typing import Any
 
 from litestar import Request, post
 
-from enarx.identity import service_log, service_trust
+from enarx.identity import service_log, service_trust, service_upstream
 from enarx.identity.archive import Archive
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
 from enarx.identity.steward import Steward
+from enarx.identity.upstream import Upstream
 from enarx.web.answers import JSON, application, only
 from enarx.web.guard import Guard
 from enarx.web.limits import Limits
@@ -24,6 +25,7 @@ DESCRIPTION = "Issues certificates to Keeps upon evidence. Refusals are RFC 9457
 
 def create(
     steward: Steward,
+    upstream: Upstream,
     ledger: Ledger,
     archive: Archive,
     log: LogKey,
@@ -49,10 +51,14 @@ def create(
     handlers = [
         nonce,
         attest,
+        *service_upstream.routes(upstream),
         *service_log.routes(archive, log),
         *service_trust.bundle_routes((steward.authority,), log, clock),
         *service_trust.status_routes(steward.authority, archive, clock, steward.tenant),
     ]
+
+    if upstream.authority is not None:
+        handlers += service_trust.status_routes(upstream.authority, archive, clock, "legacy", prefix="/v1/legacy")
 
     async def close() -> None:
         ledger.close()

@@ -68,10 +68,10 @@ def bundle_routes(authorities: tuple[Authority, ...], log: LogKey, clock: Clock)
     return [trust_bundle, jwks, time]
 
 
-def status_routes(own: Authority, archive: Archive, clock: Clock, tenant: str) -> list[Any]:
+def status_routes(own: Authority, archive: Archive, clock: Clock, tenant: str, *, prefix: str = "/v1") -> list[Any]:
     """Which certificates of one authority are revoked."""
 
-    @get("/v1/crl", sync_to_thread=True)
+    @get(f"{prefix}/crl", sync_to_thread=True)
     def crl() -> Response[bytes]:
         """The certificate revocation list, DER."""
         when = clock.now()
@@ -86,12 +86,12 @@ def status_routes(own: Authority, archive: Archive, clock: Clock, tenant: str) -
             status = await asyncio.to_thread(archive.status, tenant, question.serial)
         return Response(revocation.answer(own, question, status, when=when), media_type=OCSP_RESPONSE)
 
-    @post("/v1/ocsp", before_request=only(OCSP_REQUEST), status_code=200, include_in_schema=False)
+    @post(f"{prefix}/ocsp", before_request=only(OCSP_REQUEST), status_code=200, include_in_schema=False)
     async def ocsp(request: Request[Any, Any, Any]) -> Response[bytes]:
         """An OCSP answer (RFC 6960)."""
         return await answered(await request.body())
 
-    @get("/v1/ocsp/{asked:path}", include_in_schema=False)
+    @get(prefix + "/ocsp/{asked:path}", include_in_schema=False)
     async def ocsp_by_get(asked: str) -> Response[bytes]:
         """The same, with the request in the address (RFC 6960 appendix A.1)."""
         try:

@@ -102,7 +102,7 @@ def _certificates() -> None:
 def _policies() -> None:
     op.create_table(
         "recent",
-        sa.Column("slot", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("id", _BIG, primary_key=True, autoincrement=True),
         sa.Column("time", sa.Float, nullable=False),
         sa.Column("tenant", sa.String(63), nullable=False),
         sa.Column("policy", sa.String(255), nullable=False),
