@@ -200,7 +200,6 @@ def test_a_device_that_nobody_vouches_for_asks_nothing(
         (b'{"rim": 1}', Malformed),
         (b'{"rim": "***"}', Malformed),
         (b'{"id": "OTHER", "rim": ""}', Unauthentic),
-        (b'{"rim": "YQ==", "sha256": "00"}', Malformed),
         (b'{"rim": "YQ==", "rim": "Yg=="}', Malformed),
     ],
 )

@@ -12,8 +12,16 @@ import msgspec
 
 from enarx.errors import Misused, Reason
 
-DER_TYPES = frozenset(("application/pkix-cert", "application/pkix-crl", "application/octet-stream"))
-"""Servers label DER as what it is, or as bytes."""
+DER_TYPES = frozenset(
+    (
+        "application/pkix-cert",
+        "application/pkix-crl",
+        "application/x-x509-ca-cert",
+        "application/octet-stream",
+        "binary/octet-stream",
+    )
+)
+"""Servers label DER as what it is, or as bytes. What it is, its verification says."""
 
 
 class Services(msgspec.Struct, frozen=True):

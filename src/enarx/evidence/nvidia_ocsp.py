@@ -87,9 +87,8 @@ def _require_good(single: Single, pair: Pair, *, when: datetime, trail: Trail) -
 
 def _require_responder(response: Response, issuer: Certificate, *, when: datetime, trail: Trail, name: str) -> None:
     """RFC 6960 4.2.2.2: the CA itself, or a certificate that it issued for signing OCSP responses."""
-    signer = issuer
-    if response.certificates and response.certificates[0] != issuer:
-        signer = response.certificates[0]
+    signer = _signer(response, issuer)
+    if signer != issuer:
         trail.require(
             signer.issuer == issuer.subject and signer.signed_by(issuer.public_key),
             Reason.CHAIN_BROKEN,
@@ -112,6 +111,15 @@ def _require_responder(response: Response, issuer: Certificate, *, when: datetim
         expectation=f"by {signer.common_name()}",
         source=f"{SOURCE} section 4.2.1",
     )
+
+
+def _signer(response: Response, issuer: Certificate) -> Certificate:
+    """Who says to have signed: a certificate sent along that the issuer appointed, else the issuer."""
+    others = [one for one in response.certificates if one != issuer]
+    appointed = [one for one in others if one.issuer == issuer.subject]
+    if appointed:
+        return appointed[0]
+    return issuer if issuer in response.certificates or not others else others[0]
 
 
 def _extended_usages(certificate: Certificate) -> frozenset[str]:
