@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enarx.cli.bundle import Bundle, Record, is_bundle, load, newest, save
-from enarx.cli.vectors.azure import _from_qvl
+from enarx.cli.vectors.azure import from_qvl
 from enarx.cli.vectors.intel import collateral as from_folder
 from enarx.codec import cbor, json
 from enarx.errors import Malformed, Misused, Reason
@@ -92,7 +92,7 @@ def test_endorsements_of_all_suppliers_are_kept_once() -> None:
 
 def collateral(evidence_dir: Path, name: str) -> IntelCollateral:
     raw = (evidence_dir / "azure-tdx-vtpm" / name / "qvl_collateral.json").read_bytes()
-    return _from_qvl(json.decode(raw, "collateral"))
+    return from_qvl(json.decode(raw, "collateral"))
 
 
 def folders(evidence_dir: Path) -> list[IntelCollateral]:

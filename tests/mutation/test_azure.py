@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from enarx.cli.vectors.azure import _from_qvl
+from enarx.cli.vectors.azure import from_qvl
 from enarx.codec.x509 import from_pem
 from enarx.evidence import azure
 from enarx.evidence.endorsement import Endorsements
@@ -54,7 +54,7 @@ def capture(evidence_dir: Path, which: tuple[str, str]) -> Capture:
     if (folder / "vcek.der").exists():
         amd.append((folder / "vcek.der").read_bytes())
     collateral = folder / "qvl_collateral.json"
-    intel = _from_qvl(json.loads(collateral.read_text())) if collateral.exists() else None
+    intel = from_qvl(json.loads(collateral.read_text())) if collateral.exists() else None
     evidence = Evidence(Kind(which[0]), (folder / "hcl_report.bin").read_bytes(), parts)
     return Capture(evidence, Endorsements(tuple(amd), intel=intel), when)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enarx.cli.vectors.azure import in_one_file
 from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.intel import collateral, loose_chain
 from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, beside
@@ -43,7 +44,7 @@ def assembled(kind: Kind, body: bytes, files: Mapping[str, bytes]) -> tuple[Evid
 def _collateral(files: Mapping[str, bytes]) -> IntelCollateral | None:
     """Intel's documents, if any of them is there; one that is not is missing to the judge."""
     found = collateral({_HERE + name: raw for name, raw in files.items()}, _HERE)
-    return found if found.tcb_info or found.qe_identity else None
+    return found if found.tcb_info or found.qe_identity else in_one_file(files)
 
 
 def _quote_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:

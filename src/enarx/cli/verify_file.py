@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.appraise import appraise
+from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.tied import Expected
 from enarx.appraisal.workload import Package
@@ -78,7 +79,7 @@ def verify_file(options: Options, loaded: Loaded, anchors: Anchors, *, when: dat
             raise
         judgement = of_error(target, error, when=when, past=past)
     else:
-        expected = _expected(options)
+        expected = joined(subject.members, claims, _expected(options))
         appraisal = appraise(claims, loaded, expected, when=when, past=past)
         judgement = of_appraisal(target, appraisal, expected, marks=_marks(anchors), details=_said(subject.record))
         judgement = _with_nonce(judgement, claims, options)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.appraise import appraise
+from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
@@ -47,11 +48,11 @@ def verify_keep(
         raise Malformed(Reason.MISSING, f"{url}: certificate of the Keep")
     document = asked.answer.launch
     launch = launch_document.parse(document)
-    expected = _expected(asked, launch)
+    members = cmw.decode(asked.answer.evidence)
     claims = tuple(
-        authenticate(evidence, asked.answer.endorsements, anchors=anchors, when=when)
-        for evidence in cmw.decode(asked.answer.evidence)
+        authenticate(evidence, asked.answer.endorsements, anchors=anchors, when=when) for evidence in members
     )
+    expected = joined(members, claims, _expected(asked, launch))
     appraisal = appraise(claims, loaded, expected, when=when)
     return Verified(
         appraisal, expected, certificate_checks(asked.chain, launch, issuers, when=when), launch, asked.chain[0]

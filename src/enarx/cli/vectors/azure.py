@@ -43,13 +43,17 @@ def outcome(vector: Vector, case: Case, files: Mapping[str, bytes], anchors: Anc
 
 def _intel(case: Case, files: Mapping[str, bytes]) -> IntelCollateral | None:
     """A folder of collateral, or one JSON object in the form of Intel's quote verification library."""
-    if case.collateral:
-        return collateral(files, case.collateral)
+    return collateral(files, case.collateral) if case.collateral else in_one_file(files)
+
+
+def in_one_file(files: Mapping[str, bytes]) -> IntelCollateral | None:
+    """Collateral in one JSON object (`…collateral….json`), or None."""
     found = next((raw for name, raw in sorted(files.items()) if "collateral" in name and name.endswith(".json")), None)
-    return None if found is None else _from_qvl(json.decode(found, "collateral"))
+    return None if found is None else from_qvl(json.decode(found, "collateral"))
 
 
-def _from_qvl(table: Any) -> IntelCollateral:
+def from_qvl(table: Any) -> IntelCollateral:
+    """Collateral as Intel's library and `dcap-qvl` write it: texts, and CRLs in hexadecimal or PEM."""
     if not isinstance(table, dict):
         raise Malformed(Reason.WRONG_TYPE, "collateral")
     return IntelCollateral(
