@@ -58,10 +58,13 @@ class GuestProcess:
         self.channel.close()
 
 
-def spawn() -> GuestProcess:
-    """A guest's process. The calling thread must outlive it: the kernel ends the two together."""
+def spawn(boot: str = BOOT) -> GuestProcess:
+    """A guest's process. The calling thread must outlive it: the kernel ends the two together.
+
+    boot  the program of its interpreter; tests put one here that attacks
+    """
     ours, theirs = pair()
-    arguments = (BOOT, SOURCE, library_path(), str(os.getpid()))
+    arguments = (boot, SOURCE, library_path(), str(os.getpid()))
     actions = [
         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
         *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)),
