@@ -54,7 +54,7 @@ def _report(raw: bytes, beside: Content, anchors: Anchors, when: datetime) -> Ou
 
 
 def _certificate(raw: bytes, beside: Content, anchors: Anchors, when: datetime) -> Outcome:
-    (subject, *more) = unarmoured(raw) or [raw]
+    (subject, *more) = unarmoured(raw, strict=True) or [raw]
     if more:
         raise Malformed(Reason.TRAILING_BYTES, "certificate: more than one")
     certificate = Certificate(subject)
@@ -63,7 +63,19 @@ def _certificate(raw: bytes, beside: Content, anchors: Anchors, when: datetime) 
     trail = Trail()
     if certificate.is_ca:
         authenticate_intermediate(certificate, given, beside.crls, roots=roots, when=when, trail=trail)
-    else:
-        chain = authenticate_leaf(certificate, given, beside.crls, roots=roots, trail=trail)
-        require_current(chain, when=when, trail=trail)
-    return Outcome(verdict="authentic")
+        return Outcome(verdict="authentic")
+    chain = authenticate_leaf(certificate, given, beside.crls, roots=roots, trail=trail)
+    require_current(chain, when=when, trail=trail)
+    said = chain.endorsed
+    return Outcome(
+        verdict="authentic",
+        debug=False,
+        signing_key=str(said.key),
+        product=str(said.product),
+        claims={
+            "product_name": said.product_name,
+            "hwid": said.hwid.hex() if said.hwid is not None else None,
+            "csp_id": said.csp_id,
+            "tcb": said.tcb.hex(),
+        },
+    )

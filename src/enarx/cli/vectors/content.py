@@ -13,7 +13,7 @@ from enarx.codec.x509 import Certificate, Crl
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import snp_table
 
-_ENDINGS = (".der", ".crt", ".cer", ".crl")
+_ENDINGS = (".der", ".pem", ".crt", ".cer", ".crl")
 _ARMOUR = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
 
@@ -28,7 +28,8 @@ class Content(msgspec.Struct, frozen=True):
 def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] = (), strict: bool = False) -> Content:
     """Certificates, CRLs and the table among the files, those to leave out not looked at.
 
-    Where the vendor's files hold nothing else (`strict`), one that cannot be read is `Malformed`.
+    With `strict`, a file that is named like one of these and cannot be read is `Malformed`:
+    where the vendor has no other files of such names, leaving it out would hide what is wrong.
     """
     certificates: list[bytes] = []
     crls: list[bytes] = []
@@ -39,34 +40,42 @@ def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] 
         if is_table(raw):
             table = raw
             continue
-        for der in unarmoured(raw, strict=strict):
+        named = strict and name.lower().endswith(_ENDINGS)
+        for der in unarmoured(raw, strict=named):
             if _reads(Certificate, der):
                 certificates.append(der)
             elif _reads(Crl, der):
                 crls.append(der)
-            elif strict and (b"-----BEGIN" in raw or name.endswith(_ENDINGS)):
+            elif named:
                 raise Malformed(Reason.SYNTAX, f"{name}: neither a certificate nor a CRL")
     return Content(tuple(certificates), tuple(crls), table)
 
 
 def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
-    """The DER in a file: of every PEM block, or the file itself; armour that cannot be read is `Malformed` or left."""
+    """The DER in a file: of every PEM block but keys, or the file itself.
+
+    Armour that cannot be read is left out, or with `strict` `Malformed`.
+    """
     blocks = _ARMOUR.findall(raw)
-    if not blocks and not (strict and b"-----BEGIN" in raw):
+    if not blocks:
+        if strict and b"-----BEGIN" in raw:
+            raise Malformed(Reason.SYNTAX, "PEM armour without an end")
         return [raw]
     try:
-        found = [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
+        return [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
     except ValueError:
-        found = []
-    if strict and not found:
-        raise Malformed(Reason.SYNTAX, "PEM armour")
-    return found
+        if strict:
+            raise Malformed(Reason.SYNTAX, "PEM armour: not base64") from None
+        return []
 
 
 def is_table(raw: bytes) -> bool:
-    """Whether a file begins with a row of a GHCB certificate table."""
-    known = (snp_table.VCEK, snp_table.VLEK, snp_table.ASK, snp_table.ARK, snp_table.CRL)
-    return raw[:16] in {guid.bytes for guid in known}
+    """Whether a file is a GHCB certificate table that holds something."""
+    try:
+        found = snp_table.parse(raw)
+    except EnarxError:
+        return False
+    return bool(found.certificates or found.crls)
 
 
 def _reads(kind: type[Certificate | Crl], der: bytes) -> bool:
