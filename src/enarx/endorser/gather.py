@@ -45,6 +45,14 @@ def _of_kind(
 
             report = azure_hcl.parse(evidence.body).hardware
             return amd.gather(report, given, endorser, anchors=anchors, when=when)
+        case Kind.SGX | Kind.TDX:
+            from enarx.endorser import intel
+
+            return intel.gather(evidence.kind, evidence.body, given, endorser, anchors=anchors, when=when)
+        case Kind.AZURE_TDX_VTPM if "td_quote" in evidence.parts:
+            from enarx.endorser import intel
+
+            return intel.gather(Kind.TDX, evidence.parts["td_quote"], given, endorser, anchors=anchors, when=when)
         case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
             from enarx.endorser import nvidia
 

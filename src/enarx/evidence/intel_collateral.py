@@ -90,14 +90,14 @@ def _collateral(given: IntelCollateral, roots: Roots, memory: Memory[Any]) -> Co
         "one root for all collateral",
         source=_PCS,
     )
-    root_crl = _crl(given.root_crl, root, trail, "root CRL")
-    pck_crl = _crl(given.pck_crl, ca.certificate, trail, "PCK CRL")
+    root_crl = genuine_crl(given.root_crl, root, trail=trail, name="root CRL")
+    pck_crl = genuine_crl(given.pck_crl, ca.certificate, trail=trail, name="PCK CRL")
     _not_revoked(info_signer.certificate, root_crl, trail, "TCB info signer")
     if identity_signer != info_signer:
         _not_revoked(identity_signer.certificate, root_crl, trail, "QE identity signer")
     _not_revoked(ca.certificate, root_crl, trail, "PCK CRL issuer")
-    info = intel_tcb_info.parse(_signed(given.tcb_info, "tcbInfo", info_signer, trail))
-    identity = intel_qe_identity.parse(_signed(given.qe_identity, "enclaveIdentity", identity_signer, trail))
+    info = intel_tcb_info.parse(signed_value(given.tcb_info, "tcbInfo", info_signer, trail=trail))
+    identity = intel_qe_identity.parse(signed_value(given.qe_identity, "enclaveIdentity", identity_signer, trail=trail))
     terms = intel_terms.together(
         "times of the collateral, its signers and CRLs",
         intel_terms.of_certificate("TCB info signer", info_signer.certificate),
@@ -112,7 +112,8 @@ def _collateral(given: IntelCollateral, roots: Roots, memory: Memory[Any]) -> Co
     return Collateral(info, identity, pck_crl, ca.certificate, root_crl, root, terms, trail.checks())
 
 
-def _crl(raw: bytes, issuer: Certificate, trail: Trail, name: str) -> Crl:
+def genuine_crl(raw: bytes, issuer: Certificate, *, trail: Trail, name: str) -> Crl:
+    """The CRL (DER or PEM) that `issuer` signed; its time is not looked at."""
     crl = Crl(_der(raw, name), name)
     trail.require(crl.issuer == issuer.subject, Reason.CHAIN_BROKEN, f"{name} issuer", source="RFC 5280 5.1.2.3")
     trail.require(crl.signed_by(issuer.public_key), Reason.SIGNATURE_INVALID, f"{name} signature", source="RFC 5280 5")
@@ -136,7 +137,8 @@ def _not_revoked(certificate: Certificate, crl: Crl, trail: Trail, name: str) ->
     trail.require(not crl.revokes(certificate.serial), Reason.REVOKED, f"{name} not revoked", source="root CRL")
 
 
-def _signed(raw: bytes, name: str, signer: Signer, trail: Trail) -> bytes:
+def signed_value(raw: bytes, name: str, signer: Signer, *, trail: Trail) -> bytes:
+    """The value called `name` of a document that `signer` signed."""
     document = intel_document.parse(raw, name)
     key = intel_signature.key_of(signer.certificate)
     trail.require(
