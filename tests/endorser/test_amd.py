@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,12 +16,14 @@ from enarx.endorser.gather import gather
 from enarx.endorser.request import Services
 from enarx.endorser.store import Store
 from enarx.errors import EnarxError, Reason
+from enarx.evidence import azure_hcl
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.anchor import Vendor as Whose
 from enarx.evidence.authenticate import authenticate
 from enarx.evidence.endorsement import NOTHING, Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.production import production
 from enarx.evidence.snp import parse
 from enarx.evidence.snp_tcb import Product
 from enarx.platform.simulated.snp import SimulatedAmd, SimulatedSnp
@@ -179,3 +182,14 @@ def test_evidence_that_cannot_be_read_asks_nothing(
 def test_a_kind_without_a_server_brings_nothing(endorser: Endorser) -> None:
     anchors = Anchors("none", {})
     assert gather(Evidence(Kind.CCA, b""), NOTHING, endorser, anchors=anchors, when=WHEN) == NOTHING
+
+
+def test_azures_report_is_asked_about_as_the_snp_report_inside_it(
+    vendor: Vendor, endorser: Endorser, evidence_dir: Path
+) -> None:
+    folder = min((evidence_dir / "azure-snp-vtpm").iterdir())
+    body = (folder / json.loads((folder / "vector.json").read_bytes())["evidence"]).read_bytes()
+    gather(Evidence(Kind.AZURE_SNP_VTPM, body), NOTHING, endorser, anchors=production(), when=WHEN)
+    chip = azure_hcl.parse(body).hardware[0x1A0:0x1E0].hex()
+    asked = [request.split(b" ")[1].decode().partition("?")[0] for request in vendor.seen]
+    assert f"/vcek/v1/Milan/{chip}" in asked or f"/vcek/v1/Genoa/{chip}" in asked
