@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.evidence.snp_world import authority
 
 from enarx.codec.x509 import Certificate
 from enarx.errors import Reason, Unauthentic
@@ -14,6 +13,7 @@ from enarx.evidence.amd_chain import authenticate_intermediate
 from enarx.evidence.anchor import Vendor
 from enarx.evidence.check import Trail
 from enarx.evidence.production import production
+from tests.evidence.snp_world import authority
 
 WHEN = datetime(2022, 12, 1, tzinfo=UTC)
 
