@@ -30,10 +30,10 @@ def serve(
     insecure_static_tokens: Annotated[
         Path | None, typer.Option(help="File of lines TOKEN SUBJECT: tokens that never expire, for tests only.")
     ] = None,
-    unsafe_any_client_certificate: Annotated[  # noqa: FBT002
+    unsafe_any_client_certificate: Annotated[
         bool, typer.Option(help="As upstream: every certificate of --ca reads every private package.")
     ] = False,
-    insecure_plain_http: Annotated[  # noqa: FBT002
+    insecure_plain_http: Annotated[
         bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")
     ] = False,
 ) -> int:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.cli.files import read, write
+from enarx.cli.reach import local
 from enarx.codec.digest import sha256, unhex
 from enarx.codec.x509 import from_pem
 from enarx.errors import Misused, Reason
@@ -22,8 +23,7 @@ from enarx.registry.connection import client_context
 from enarx.workload import manifest as manifests
 from enarx.workload.launch import Launch
 from enarx.workload.manifest import Manifest, Stderr, Stdin, Stdout
-from enarx.workload.package import MANIFEST, MODULE, Package, build
-from enarx.workload.tree import MAX_WASM
+from enarx.workload.package import MANIFEST, MODULE, Package
 
 MAX_PEM = 1 << 20
 
@@ -123,13 +123,10 @@ def _resolve(wishes: Wishes) -> tuple[Package, str | None]:
 
 
 def folder(path: Path) -> Package:
-    """The package of a local folder: `main.wasm`, `Enarx.toml`, and whatever else is in it."""
-    if path.is_file():
-        return build({MODULE: read(path, limit=MAX_WASM)})
-    if not (path / MODULE).is_file() or not (path / MANIFEST).is_file():
+    """The package of a local folder, which has both `main.wasm` and `Enarx.toml`, as upstream asks."""
+    if path.is_dir() and not ((path / MODULE).is_file() and (path / MANIFEST).is_file()):
         raise Misused(Reason.FILE_UNREADABLE, f"{path}: {MODULE} and {MANIFEST} are needed")
-    files = (one for one in sorted(path.rglob("*")) if one.is_file() and not one.is_symlink())
-    return build({one.relative_to(path).as_posix(): read(one, limit=MAX_WASM) for one in files})
+    return local(path)
 
 
 def _pem(path: Path | None, option: str) -> bytes:
