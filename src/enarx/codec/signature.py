@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from enarx.codec import der
 from enarx.errors import Reason, Unauthentic
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
@@ -45,3 +46,14 @@ def verified(key: PublicKey, signature: bytes, signed: bytes, algorithm: str) ->
     except InvalidSignature:
         return False
     return True
+
+
+def plain(raw: bytes, algorithm: bytes) -> bool:
+    """What no signature covers says nothing of its own, in a certificate as in a CRL.
+
+    The outer algorithm "MUST contain the same algorithm identifier" as the signed one (RFC 5280
+    4.1.1.2, 5.1.1.2), and the BIT STRING of the signature leaves no bit unused.
+    """
+    _, outer, signature = der.inner(raw, 3)
+    contents = der.Der(signature, "signature").element(der.BIT_STRING, "signature")
+    return outer == algorithm and contents[:1] == b"\0"

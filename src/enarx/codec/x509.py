@@ -20,7 +20,7 @@ from cryptography.utils import CryptographyDeprecationWarning
 
 from enarx.codec import der
 from enarx.codec.lazy import lazy
-from enarx.codec.signature import PublicKey, verified
+from enarx.codec.signature import PublicKey, plain, verified
 from enarx.errors import Malformed, Reason, Unauthentic
 
 __all__ = ["MAX_CHAIN", "Certificate", "Crl", "Extension", "PublicKey", "from_pem", "verified"]
@@ -194,7 +194,7 @@ class Certificate:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
-        return _plain(self.raw, self._parts[1][1]) and verified(key, self._x.signature, self.tbs, oid)
+        return plain(self.raw, self._parts[1][1]) and verified(key, self._x.signature, self.tbs, oid)
 
 
 class Crl:
@@ -267,18 +267,7 @@ class Crl:
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
         oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
-        return _plain(self.raw, self._parts[1]) and verified(key, self._x.signature, self._parts[0], oid)
-
-
-def _plain(raw: bytes, algorithm: bytes) -> bool:
-    """What no signature covers says nothing of its own, in a certificate as in a CRL.
-
-    The outer algorithm "MUST contain the same algorithm identifier" as the signed one (RFC 5280
-    4.1.1.2, 5.1.1.2), and the BIT STRING of the signature leaves no bit unused.
-    """
-    _, outer, signature = der.inner(raw, 3)
-    contents = der.Der(signature, "signature").element(der.BIT_STRING, "signature")
-    return outer == algorithm and contents[:1] == b"\0"
+        return plain(self.raw, self._parts[1]) and verified(key, self._x.signature, self._parts[0], oid)
 
 
 def _guarded(read: Callable[[], T], what: str) -> T:
