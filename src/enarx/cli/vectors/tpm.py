@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enarx.cli.vectors import azure
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.named_key import named_keys
-from enarx.cli.vectors.tpm_files import SIGNATURES, authority_anchors, beside
+from enarx.cli.vectors.tpm_files import EVENT_LOG, SIGNATURES, authority_anchors, beside
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import ccel, event_log, tdx, tpm
 from enarx.evidence.anchor import Anchors
@@ -66,8 +66,9 @@ def _quote(vector: Vector, files: Mapping[str, bytes], anchors: Anchors, when: d
 def _replay(vector: Vector, files: Mapping[str, bytes]) -> Outcome:
     """Which of the four registers the log leads to."""
     domain = tdx.parse(files[vector.evidence]).domain
-    logs = [raw for name, raw in files.items() if name != vector.evidence]
-    if len(logs) != 1:
-        raise Malformed(Reason.MISSING, f"{len(logs)} event logs beside the quote")
-    rtmr = ccel.explained(event_log.parse(logs[0]), domain, Trail())
+    found = beside(files, leave_out=vector.evidence)
+    log = found.first(("ccel", *EVENT_LOG)) or next(iter(found.files.values()), None)
+    if log is None:
+        raise Malformed(Reason.MISSING, "event log beside the quote")
+    rtmr = ccel.explained(event_log.parse(log), domain, Trail())
     return Outcome(verdict="replay", rtmr=rtmr, debug=domain.debug())
