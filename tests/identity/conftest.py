@@ -10,7 +10,7 @@ import pytest
 
 from enarx.platform.simulated.snp import SimulatedSnp
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki, Serving, anchors, policy_text, serving
-from tests.identity.postgres import Postgres
+from tests.postgres import Postgres
 
 
 @pytest.fixture(scope="session")

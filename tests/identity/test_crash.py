@@ -23,7 +23,7 @@ from enarx.identity.merkle import Peaks, leaf_hash
 from enarx.identity.schema import ENTRY
 from enarx.platform.simulated.snp import SimulatedSnp
 from tests.identity.parties import TRUST_DOMAIN, Keep, Pki, Serving, anchors, serving
-from tests.identity.postgres import Postgres
+from tests.postgres import Postgres
 
 
 @pytest.fixture

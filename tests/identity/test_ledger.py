@@ -18,7 +18,7 @@ from enarx.identity.ledger import Issuance, Ledger, Nonce
 from enarx.identity.merkle import Peaks, leaf_hash
 from enarx.identity.schema import ENTRY, METADATA, NONCE
 from enarx.identity.tiles import Tile
-from tests.identity.postgres import Postgres
+from tests.postgres import Postgres
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -59,6 +59,10 @@ def serve(
     legacy_intermediates: Annotated[
         Path | None, typer.Option(help="PEM of vendors' intermediates that requests of Enarx 0.7 do not carry.")
     ] = None,
+    administrators: Annotated[
+        Path | None, typer.Option(help="TOML of who may change policies: [[administrator]] name, token_sha256.")
+    ] = None,
+    persons: Annotated[int, typer.Option(help="How many have to want a change of policy.", min=1, max=2)] = 1,
     rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
 ) -> int:
     """Serve until a signal; print `steward: listening on URL` when requests are answered."""
@@ -85,6 +89,8 @@ def serve(
         rate=rate,
         url=url.rstrip("/"),
         log_key=log_key,
+        administrators=administrators,
+        persons=persons,
         legacy_policy=legacy_policy,
         legacy_certificate=legacy_crt,
         legacy_key=legacy_key,

@@ -16,7 +16,7 @@ from enarx.identity import tiles
 from enarx.identity.merkle import TILE_WIDTH, Peaks, inclusion
 from enarx.identity.revocation import Revoked, Standing
 from enarx.identity.schema import ENTRY, ISSUED, NODE, TREE
-from enarx.identity.store import unreachable
+from enarx.identity.store import reading, unreachable
 from enarx.identity.tiles import Tile
 
 
@@ -36,9 +36,8 @@ class Archive:
 
     def _read(self, query: Callable[[Connection], Any]) -> Any:
         try:
-            with self._engine.connect() as connection:
-                # rows are only ever added: single statements need no transaction, and block no writer
-                return query(connection.execution_options(isolation_level="AUTOCOMMIT"))
+            with reading(self._engine) as connection:  # entries are only ever added: no transaction is needed
+                return query(connection)
         except SQLAlchemyError as error:
             raise unreachable(error) from None
 

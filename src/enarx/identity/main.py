@@ -16,18 +16,31 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import Engine
 
 from enarx.evidence.anchor import Anchors
 from enarx.identity import store
+from enarx.identity.administration import Administrator
 from enarx.identity.archive import Archive
+from enarx.identity.audit import Audit
 from enarx.identity.authority import Authority
 from enarx.identity.ca import service_certificate
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
-from enarx.identity.service import create
-from enarx.identity.settings import Settings, load_authority, load_desk, load_log_key, load_rules
-from enarx.identity.steward import Outcomes, Rule, Steward, require_one_anchor_set
+from enarx.identity.rule import Rule, require_one_anchor_set
+from enarx.identity.rulebook import Rulebook
+from enarx.identity.service import Service, create
+from enarx.identity.service_admin import Office
+from enarx.identity.settings import (
+    Settings,
+    load_administrators,
+    load_authority,
+    load_desk,
+    load_log_key,
+    load_rules,
+)
+from enarx.identity.steward import Outcomes, Steward
 from enarx.identity.upstream import Desk, Upstream
 from enarx.web.guard import Guard
 from enarx.web.limits import Limits
@@ -35,6 +48,8 @@ from enarx.web.metrics import Metrics
 from enarx.web.serve import Settings as Listening
 from enarx.web.serve import bound, serve, url
 from enarx.web.tls import TlsFiles
+
+TENANT = "default"
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +70,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     database: str
     start: str
     address: str
+    administrators: tuple[Administrator, ...]
+    persons: int
 
 
 def run(settings: Settings, anchors: Anchors) -> int:
@@ -64,7 +81,7 @@ def run(settings: Settings, anchors: Anchors) -> int:
     clock = Clock()
     rules = load_rules(settings)
     authority = load_authority(settings, rules, anchors, address, clock.now())
-    require_one_anchor_set(authority, rules, anchors)
+    require_one_anchor_set(authority, rules.values(), anchors)
     with tempfile.TemporaryDirectory(prefix="enarx-steward-") as folder:
         parts = Parts(
             authority=authority,
@@ -77,6 +94,8 @@ def run(settings: Settings, anchors: Anchors) -> int:
             database=settings.database or f"sqlite:///{folder}/steward.sqlite",
             start=secrets.token_hex(8),
             address=address,
+            administrators=load_administrators(settings),
+            persons=settings.persons,
         )
         first = store.connect(parts.database)
         store.prepare(first)
@@ -95,26 +114,43 @@ def run(settings: Settings, anchors: Anchors) -> int:
 def worker(parts: Parts) -> Guard:
     """The application of one worker, with a ledger of its own."""
     engine = store.connect(parts.database)
-    ledger = Ledger(engine, parts.start)
+    ledger, audit = Ledger(engine, parts.start), Audit(engine)
+    rulebook = Rulebook(engine, TENANT, parts.rules, persons=parts.persons)
     metrics = Metrics("steward")
-    outcomes = Outcomes(metrics.registry)
-    log_url = f"{parts.address}/log"
+    log_url, outcomes = f"{parts.address}/log", Outcomes(metrics.registry)
     steward = Steward(
         parts.authority,
-        parts.rules,
+        rulebook,
         parts.anchors,
         ledger,
+        audit,
         parts.log,
         log_url=log_url,
         clock=parts.clock,
         outcomes=outcomes,
+        tenant=TENANT,
     )
     upstream = Upstream(
         parts.desk, parts.anchors, ledger, parts.log, log_url=log_url, clock=parts.clock, outcomes=outcomes
     )
-    return create(
-        steward, upstream, ledger, Archive(engine), parts.log, parts.clock, limits=parts.limits, metrics=metrics
+    service = Service(
+        steward=steward,
+        upstream=upstream,
+        ledger=ledger,
+        archive=Archive(engine),
+        log=parts.log,
+        clock=parts.clock,
+        audit=audit,
+        rulebook=rulebook,
+        office=_office(parts, rulebook, audit, engine),
     )
+    return create(service, limits=parts.limits, metrics=metrics)
+
+
+def _office(parts: Parts, rulebook: Rulebook, audit: Audit, engine: Engine) -> Office | None:
+    if not parts.administrators:
+        return None
+    return Office(parts.administrators, rulebook, audit, engine, parts.authority, parts.anchors, parts.clock, TENANT)
 
 
 def _tls(settings: Settings, authority: Authority, folder: Path, when: datetime) -> TlsFiles | None:

@@ -17,11 +17,13 @@ from enarx.appraisal import policy as policy_
 from enarx.codec import x509
 from enarx.errors import Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
+from enarx.identity import administration
+from enarx.identity.administration import Administrator
 from enarx.identity.authority import Authority, Terms
 from enarx.identity.ca import make_intermediate, make_root
 from enarx.identity.log import LogKey
+from enarx.identity.rule import Rule
 from enarx.identity.signer import KeySigner
-from enarx.identity.steward import Rule
 from enarx.identity.upstream import Desk
 
 
@@ -56,6 +58,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_certificate: Path | None = None
     legacy_key: Path | None = None
     legacy_intermediates: Path | None = None
+    administrators: Path | None = None
+    persons: int = 1
 
 
 def load_authority(
@@ -116,6 +120,13 @@ def load_desk(settings: Settings, authority: Authority, address: str, when: date
 
 def _serial() -> int:
     return secrets.randbits(126) | 1 << 126
+
+
+def load_administrators(settings: Settings) -> tuple[Administrator, ...]:
+    """Who may change policies; nobody, when no file says."""
+    if settings.administrators is None:
+        return ()
+    return administration.load(read(settings.administrators), str(settings.administrators))
 
 
 def load_rules(settings: Settings) -> dict[str, Rule]:

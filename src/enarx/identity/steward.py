@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,30 +11,25 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter
 
 from enarx.appraisal import ear
-from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
 from enarx.errors import EnarxError, Misused, Reason
-from enarx.evidence.anchor import PRODUCTION, Anchors
+from enarx.evidence.anchor import Anchors
 from enarx.evidence.memory import Memory
 from enarx.identity import judgement, result
-from enarx.identity.authority import Authority, Terms, draft, facts_of, technology, validity
+from enarx.identity.audit import Audit, Refusal, Sample
+from enarx.identity.authority import Authority, draft, facts_of, technology, validity
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Issuance, Ledger, Nonce
 from enarx.identity.log import LogKey, Promise
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
+from enarx.identity.rule import Rule
+from enarx.identity.rulebook import Rulebook
 
 NONCE_SIZE = 32
 NONCE_LIFE = timedelta(minutes=5)
 REMEMBERED = 4096
 """Chains whose signatures were seen to hold (a VCEK is one)."""
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """A policy and what it grants."""
-
-    policy: Loaded
-    terms: Terms
 
 
 class Outcomes:
@@ -58,9 +52,10 @@ class Steward:
     def __init__(
         self,
         authority: Authority,
-        rules: Mapping[str, Rule],
+        rulebook: Rulebook,
         anchors: Anchors,
         ledger: Ledger,
+        audit: Audit,
         log: LogKey,
         *,
         log_url: str,
@@ -68,9 +63,9 @@ class Steward:
         outcomes: Outcomes,
         tenant: str = "default",
     ) -> None:
-        require_one_anchor_set(authority, rules, anchors)
         self.authority = authority
-        self._rules = rules
+        self._rulebook = rulebook
+        self._audit = audit
         self._anchors = anchors
         self._ledger = ledger
         self._log = log
@@ -82,8 +77,9 @@ class Steward:
 
     async def nonce(self, asked: NonceRequest) -> NonceAnswer:
         """A nonce for one policy, purpose and launch, good once."""
-        policy, _ = self._rule(asked.policy)
-        expires = self._clock.now() + NONCE_LIFE
+        now = self._clock.now()
+        policy, _ = self._named(asked.policy, now)
+        expires = now + NONCE_LIFE
         nonce = secrets.token_bytes(NONCE_SIZE)
         await self._ledger.put(
             Nonce(
@@ -102,29 +98,66 @@ class Steward:
 
         The nonce is spent first: whatever else is wrong, it is good no more.
         """
-        try:
-            return await self._attest(asked, said)
-        except EnarxError as error:
-            self._outcomes.add(said.get("technology", "unknown"), error)
-            raise
-
-    async def _attest(self, asked: AttestRequest, said: dict[str, Any]) -> AttestAnswer:
-        name, rule = self._rule(asked.policy)
         when = self._clock.now()
+        try:
+            answer = await self._attest(asked, said, when)
+        except EnarxError as error:
+            self._ended(asked, said, when, error)
+            raise
+        self._ended(asked, said, when, None)
+        return answer
+
+    async def _attest(self, asked: AttestRequest, said: dict[str, Any], when: datetime) -> AttestAnswer:
+        name, rules = self._named(asked.policy, when)
+        said["policy"] = name
         spent = await self._ledger.spend(asked.nonce, now=when.timestamp())
         if spent is None or (spent.tenant, spent.policy, spent.purpose) != (self.tenant, name, "issue"):
             raise Misused(Reason.NONCE_UNKNOWN, "nonce: spent, expired, or never given", hint="ask for another one")
+        said["verdict"] = "judged"
         case = judgement.read(asked)
         judgement.require_launch(spent.launch, case)
-        said["policy"] = name
-        appraisal, expected = judgement.judge(
-            asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory
-        )
+        rule, appraisal, expected = self._judged(asked, case, rules, when)
         said["technology"] = technology(appraisal)
         answer = await self._issue(appraisal, expected, case, name, rule, when)
-        self._outcomes.add(said["technology"], None)
         said["verdict"] = "accepted"
         return answer
+
+    def _judged(
+        self, asked: AttestRequest, case: judgement.Case, rules: tuple[Rule, ...], when: datetime
+    ) -> tuple[Rule, Appraisal, Expected]:
+        """By the first version in force that accepts, or else by the newest."""
+        found: list[tuple[Rule, Appraisal, Expected]] = []
+        for rule in rules:
+            judged = judgement.judge(asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory)
+            found.append((rule, *judged))
+            if not judged[0].refusals():
+                return found[-1]
+        return found[0]
+
+    def _ended(self, asked: AttestRequest, said: dict[str, Any], when: datetime, error: EnarxError | None) -> None:
+        """Count it; keep a refusal, and keep the request itself when it had a nonce of ours."""
+        self._outcomes.add(said.get("technology", "unknown"), error)
+        policy = said.get("policy", "")
+        if "verdict" in said:
+            body = msgspec.json.encode(asked)
+            accepted = int(error is None)
+            self._audit.sampled(
+                Sample(time=when.timestamp(), tenant=self.tenant, policy=policy, accepted=accepted, body=body)
+            )
+        if error is not None:
+            said["verdict"] = error.family
+            self._audit.refused(
+                Refusal(
+                    time=when.timestamp(),
+                    tenant=self.tenant,
+                    policy=policy,
+                    technology=said.get("technology", ""),
+                    family=error.family,
+                    reason=error.reason,
+                    subject=error.subject,
+                    request=said.get("request", ""),
+                )
+            )
 
     async def _issue(
         self, appraisal: Appraisal, expected: Expected, case: judgement.Case, name: str, rule: Rule, when: datetime
@@ -172,47 +205,14 @@ class Steward:
             expires=made.not_after,
         )
 
-    def _rule(self, name: str | None) -> tuple[str, Rule]:
-        if name is None and len(self._rules) == 1:
-            name = next(iter(self._rules))
+    def _named(self, name: str | None, when: datetime) -> tuple[str, tuple[Rule, ...]]:
+        """A policy's name, and its versions in force: newest first, at least one."""
+        names = self._rulebook.names()
+        if name is None and len(names) == 1:
+            name = names[0]
         if name is None:
-            raise Misused(Reason.MISSING, "policy", hint=f"name one of: {', '.join(sorted(self._rules))}")
-        if name not in self._rules:
+            raise Misused(Reason.MISSING, "policy", hint=f"name one of: {', '.join(names)}")
+        rules = self._rulebook.in_force(name, when)
+        if not rules:
             raise Misused(Reason.NOT_FOUND, f"policy {name!r}")
-        return name, self._rules[name]
-
-
-def require_one_anchor_set(authority: Authority, rules: Mapping[str, Rule], anchors: Anchors) -> None:
-    """The CA's subject says what it may issue upon; `Misused` when anchors or policies say otherwise."""
-    own = authority.certificate.name
-    if anchors.name != PRODUCTION and "simulated" not in authority.words:
-        raise Misused(
-            Reason.SIMULATED,
-            f"anchors {anchors.name!r} with the CA {own}",
-            hint="a CA for anchors that are not the vendors' own has the word simulated in its subject",
-        )
-    if anchors.name == PRODUCTION and "simulated" in authority.words:
-        raise Misused(
-            Reason.SIMULATED, f"the vendors' anchors with the CA {own}", hint="give --anchors and --unsafe-anchors"
-        )
-    if anchors.name == PRODUCTION and "none" in authority.words and any(map(_asks_for_tee, rules.values())):
-        raise Misused(
-            Reason.NO_TEE,
-            f"policies for tees with the CA {own}",
-            hint="one CA never holds both anchor sets: give keeps without a tee a CA of their own",
-        )
-    for name, rule in rules.items():
-        if rule.policy.policy.none is not None and "none" not in authority.words:
-            raise Misused(
-                Reason.NO_TEE,
-                f"policy {name!r} has a section for keeps without a tee, and the CA is {own}",
-                hint="a CA that issues to them has the word none in its subject",
-            )
-
-
-def _asks_for_tee(rule: Rule) -> bool:
-    sections = (getattr(rule.policy.policy, kind.replace("-", "_"), None) for kind in _SECTIONS)
-    return any(section is not None for section in sections)
-
-
-_SECTIONS = ("snp", "sgx", "tdx", "nitro", "nitrotpm", "tpm", "azure", "nvidia-gpu", "nvidia-switch", "cca", "psa")
+        return name, rules

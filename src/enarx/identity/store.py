@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +74,13 @@ def prepare(engine: Engine) -> None:
                 connection.execute(insert(TREE).values(id=1, size=0, peaks=b"", time=0.0))
     except SQLAlchemyError as error:
         raise unreachable(error) from None
+
+
+@contextlib.contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Single statements, each on its own: they wait for no writer, and no writer waits for them."""
+    with engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _migrate(connection: Connection) -> None:

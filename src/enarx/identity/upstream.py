@@ -31,7 +31,8 @@ from enarx.identity.clock import Clock
 from enarx.identity.ledger import Issuance, Ledger
 from enarx.identity.log import LogKey, Promise
 from enarx.identity.request import Request, parse
-from enarx.identity.steward import Outcomes, Rule
+from enarx.identity.rule import Rule
+from enarx.identity.steward import Outcomes
 
 PKCS10 = "application/pkcs10"
 BUNDLE = "application/vnd.steward.pkcs10-bundle.v1"
