@@ -178,7 +178,7 @@ class Bench:
 
         from enarx.platform.simulated.snp import SimulatedSnp
         from tests.identity.parties import TRUST_DOMAIN, Pki, anchors, policy_text, serving
-        from tests.identity.postgres import Postgres
+        from tests.postgres import Postgres
 
         self.stack = ExitStack()
         folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts import unavailable
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def unavailable(what: str) -> None:
-    """A real part is missing: a visible skip here, a failure where CI says so."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI needs it")
-    pytest.skip(f"{what} is missing")
 
 
 @pytest.fixture(scope="session")

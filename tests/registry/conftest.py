@@ -5,12 +5,9 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +22,7 @@ import trustme
 from joserfc import jwk, jwt
 
 from enarx.registry.connection import Identity
+from tests.postgres import Postgres
 
 AUDIENCE = "https://drawbridge.test/"
 SCOPES = "openid manage:drawbridge_users manage:drawbridge_repositories manage:drawbridge_tags"
@@ -225,45 +223,12 @@ def fresh_name() -> Callable[[], str]:
     return lambda: "u" + os.urandom(6).hex()
 
 
-POSTGRES = Path("/usr/lib/postgresql")
-
-
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL of our own, on a Unix socket."""
-    found = sorted(POSTGRES.glob("*/bin/initdb"))
-    if not found:
-        if os.environ.get("CI") == "true":
-            pytest.fail("PostgreSQL is missing, and CI needs it")
-        pytest.skip("PostgreSQL is missing")
-    programs = found[-1].parent
-    # a socket's path has at most 107 bytes, and PostgreSQL refuses to run as root
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    account = "postgres" if os.geteuid() == 0 else None
-    if account:
-        shutil.chown(folder, account)
-    data = folder / "data"
-    subprocess.run(
-        [programs / "initdb", "-D", data, "-A", "trust", "-U", "enarx", "--no-sync", "-E", "UTF8", "--no-locale"],
-        check=True,
-        capture_output=True,
-        user=account,
-        cwd=folder,
-    )
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-        stderr=subprocess.DEVNULL,
-        user=account,
-        cwd=folder,
-    )
+    cluster = Postgres()
     try:
-        for _ in range(200):
-            ready = [programs / "pg_isready", "-h", folder, "-q"]
-            if subprocess.run(ready, check=False).returncode == 0:
-                break
-            time.sleep(0.05)
-        yield f"postgresql+psycopg://enarx@/postgres?host={folder}"
+        cluster.start()
+        yield cluster.url
     finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(20)
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.remove()
