@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from enarx.appraisal.expectation import Hex16Set, Section, Unchecked, at_least, failed, holds, open_, passed
+from enarx.appraisal.expectation import Hex16Set, Section, Unchecked, among, at_least, failed, holds, open_, passed
 from enarx.errors import Reason
 from enarx.evidence.check import Check
 from enarx.evidence.intel_claims import IntelClaims
@@ -87,9 +87,8 @@ def _currency(claims: IntelClaims, policy: IntelPolicy, source: str, when: datet
     """How current platform and collateral are."""
     found = claims.standing
     return (
-        holds("TCB status", found.merged, policy.tcb_statuses, lambda: found.merged in policy.tcb_statuses,
-              reason=Reason.TCB_STATUS, source=source + "tcb_statuses", expectation=_some(found.merged, policy.tcb_statuses),
-              mend="update the platform's firmware, or accept this status for a time"),
+        _one_of("TCB status", found.merged, policy.tcb_statuses, Reason.TCB_STATUS, source + "tcb_statuses",
+                "update the platform's firmware, or accept this status for a time"),
         _grace(claims, policy.grace_period_days, source + "grace_period_days", when),
         _advisories(found.advisories, policy.allowed_advisories, source + "allowed_advisories"),
         at_least("tcbEvaluationDataNumber", min(claims.tcb_evaluation_data_number, claims.qe_evaluation_data_number),
@@ -120,13 +119,9 @@ def _machine(claims: IntelClaims, policy: IntelPolicy, source: str) -> tuple[Che
         holds("PPID or platform instance id", platform.ppid, policy.platforms,
               lambda: not ids.isdisjoint(policy.platforms), reason=Reason.PLATFORM_NOT_ACCEPTED,
               source=source + "platforms", expectation="one of those listed"),
-        holds("FMSPC", platform.fmspc, policy.fmspc, lambda: platform.fmspc.hex() in policy.fmspc,
-              reason=Reason.PLATFORM_NOT_ACCEPTED, source=source + "fmspc", expectation="one of those listed"),
-        holds("generation", generation, policy.generations, lambda: generation in policy.generations,
-              reason=Reason.GENERATION_NOT_ACCEPTED, source=source + "generations",
-              expectation=_some(generation, policy.generations)),
-        holds("SGX type", platform.sgx_type, policy.sgx_types, lambda: platform.sgx_type in policy.sgx_types,
-              reason=config, source=source + "sgx_types", expectation=_some(platform.sgx_type, policy.sgx_types)),
+        among("FMSPC", platform.fmspc, policy.fmspc, reason=Reason.PLATFORM_NOT_ACCEPTED, source=source + "fmspc"),
+        _one_of("generation", generation, policy.generations, Reason.GENERATION_NOT_ACCEPTED, source + "generations"),
+        _one_of("SGX type", platform.sgx_type, policy.sgx_types, config, source + "sgx_types"),
         clear("dynamic platform", bool(platform.dynamic_platform), policy.dynamic_platform, config,
               source + "dynamic_platform"),
         clear("cached keys", bool(platform.cached_keys), policy.cached_keys, config, source + "cached_keys"),
@@ -152,11 +147,13 @@ def components(name: str, found: bytes, minimum: str, source: str) -> Check:
     return passed(name, found, said, source) if fine else failed(name, Reason.TCB_TOO_LOW, found, said, source)
 
 
-def _some(found: str, wanted: frozenset[Any] | str) -> str:
-    """A list as text: short where what was found is on it, in full where it is not."""
-    if isinstance(wanted, str) or found in wanted:
-        return "one of those listed"
-    return " or ".join(sorted(wanted)) or "nothing is listed"
+def _one_of(name: str, found: str, allowed: frozenset[Any] | str, reason: Reason, source: str, mend: str = "") -> Check:
+    """`found` is on the policy's list."""
+    if isinstance(allowed, str):
+        return open_(name, found, source)
+    if found in allowed:
+        return passed(name, found, "one of those listed", source)
+    return failed(name, reason, found, " or ".join(sorted(allowed)) or "nothing is listed", source, mend)
 
 
 def _grace(claims: IntelClaims, days: int | Unchecked, source: str, when: datetime) -> Check:

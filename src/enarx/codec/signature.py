@@ -55,5 +55,5 @@ def plain(raw: bytes, algorithm: bytes) -> bool:
     4.1.1.2, 5.1.1.2), and the BIT STRING of the signature leaves no bit unused.
     """
     _, outer, signature = der.inner(raw, 3)
-    contents = der.Der(signature, "signature").element(der.BIT_STRING, "signature")
-    return outer == algorithm and contents[:1] == b"\0"
+    contents = 2 + (signature[1] & 0x7F if signature[1] & 0x80 else 0)
+    return outer == algorithm and signature[0] == der.BIT_STRING and signature[contents] == 0

@@ -7,6 +7,8 @@ Intel SGX DCAP ECDSA Quote Library API, A.4 (version 3); Intel TDX DCAP Quoting 
 
 from __future__ import annotations
 
+from struct import Struct
+
 import msgspec
 
 from enarx.codec.cursor import Cursor
@@ -28,7 +30,6 @@ KNOWN_BY_ID = frozenset({1, 2, 3, 4, 7})
 MAX_BYTES = 1 << 20
 """Quotes have some 5,000 bytes; QGS hands out at most a few pages."""
 
-_HEADER = 48
 _BODIES = {1: (SGX, sgx_report.SIZE), 2: (TDX, tdx_report.SIZE_10), 3: (TDX, tdx_report.SIZE_15)}
 
 
@@ -109,21 +110,22 @@ def parse(raw: bytes, tee_type: int, what: str) -> Quote:
     )
 
 
+_HEADER = Struct("<HHIHH16s20s")
+"""Version, attestation key type, TEE type, QE SVN, PCE SVN, QE vendor id, user data."""
+
+
 def _header(c: Cursor, tee_type: int, what: str) -> tuple[int, int, int, bytes]:
-    version = c.little(2, "version")
+    version, key_type, found, qe_svn, pce_svn, vendor, user_data = _HEADER.unpack(c.take(_HEADER.size, "header"))
     if version not in {3, 4, 5}:
         raise Malformed(Reason.UNKNOWN_VERSION, f"{what}: version {version}")
-    key_type = c.little(2, "attestation key type")
     if key_type != ECDSA_P256:
         raise Malformed(Reason.ALGORITHM, f"{what}: attestation key type {key_type}")
-    found = c.little(4, "TEE type")  # reserved in version 3, and zero: SGX
+    # the TEE type is reserved in version 3, and zero: SGX
     if found != tee_type or (version == 3 and found != SGX):
         raise Malformed(Reason.UNKNOWN_KIND, f"{what}: TEE type {found:#x} in version {version}")
-    qe_svn = c.little(2, "QE SVN")
-    pce_svn = c.little(2, "PCE SVN")
-    if c.take(16, "QE vendor id") != QE_VENDOR_ID:
+    if vendor != QE_VENDOR_ID:
         raise Malformed(Reason.UNKNOWN_VALUE, f"{what}: QE vendor id")
-    return version, qe_svn, pce_svn, c.take(20, "user data")
+    return version, qe_svn, pce_svn, user_data
 
 
 def _body_size(c: Cursor, version: int, tee_type: int, what: str) -> int:
