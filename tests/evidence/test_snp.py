@@ -383,3 +383,40 @@ def test_every_refusal_carries_its_trail() -> None:
     assert [c.verdict for c in error.checks if c.says_no()] == [Verdict.FAILED]
     assert len(error.checks) > 20
     assert not isinstance(error, Faulty)
+
+
+def test_only_what_was_authenticated_is_remembered() -> None:
+    memory: Memory[object] = Memory()
+    forged = SimulatedSnp.made(NOW)
+    with pytest.raises(Unauthentic):
+        judged(CHIP, CHIP.report(b""), given=forged.endorsements(), memory=memory)
+    assert len(memory) == 0
+    judged(CHIP, CHIP.report(b""), memory=memory)
+    kept = len(memory)
+    for chip_id in (b"\1" * 64, b"\2" * 64):
+        with pytest.raises(Unauthentic):
+            judged(CHIP, CHIP.report(b"", chip_id=chip_id), memory=memory)
+    assert len(memory) == kept
+
+
+def test_a_flood_of_endorsements_is_refused() -> None:
+    for flood in (Endorsements(CHIP.certificates * 20), Endorsements(CHIP.certificates, (b"",) * 20)):
+        refused(Malformed, Reason.TOO_LARGE, lambda flood=flood: judged(CHIP, CHIP.report(b""), given=flood))
+
+
+def test_parsing_takes_little_memory() -> None:
+    import tracemalloc
+
+    from enarx.evidence import snp_table
+
+    for parse, raw in (
+        (snp.parse, bytes(8 << 20)),
+        (snp_table.parse, bytes(1 << 20)),
+        (snp_table.parse, bytes(8 << 20)),
+    ):
+        tracemalloc.start()
+        with contextlib.suppress(Malformed):
+            parse(raw)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < (64 << 20) + 20 * len(raw)

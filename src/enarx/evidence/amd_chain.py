@@ -29,6 +29,9 @@ from enarx.evidence.snp_report import SigningKey, SnpReport
 from enarx.evidence.snp_tcb import Product, product_named
 
 SOURCE = "AMD 57230 section 2"
+MAX_CERTIFICATES = 32
+MAX_CRLS = 16
+"""More than any platform has; each may cost a signature's verification."""
 
 
 class AmdChain(msgspec.Struct, frozen=True):
@@ -70,28 +73,29 @@ def authenticate_chain(
     `alone`: the endorsements are AMD's only, and whatever stands beside the chain must be too.
     """
     roots = anchors.of(Vendor.AMD)
-    given = _given(endorsements.certificates, memory)
+    certificates, crls = endorsements.certificates, endorsements.crls
+    given = memory.get(("amd given", certificates)) if memory is not None else None
+    if given is None:
+        given = _given(certificates, crls)
     leaf = _leaf(report, given, trail)
-    asked = ("amd", roots, endorsements.certificates, endorsements.crls, leaf.raw, alone)
+    asked = ("amd", roots, certificates, crls, leaf.raw, alone)
     chain = memory.get(asked) if memory is not None else None
     if chain is None:
-        chain = authenticate_leaf(leaf, given.certificates, endorsements.crls, roots=roots, trail=trail, alone=alone)
-        if memory is not None:
+        chain = authenticate_leaf(leaf, given.certificates, crls, roots=roots, trail=trail, alone=alone)
+        if memory is not None:  # only now: what nobody vouches for is not worth remembering
             memory.keep(asked, chain)
+            memory.keep(("amd given", certificates), given)
     else:
         trail.extend(chain.checks)
     return chain, require_current(chain, when=when, trail=trail)
 
 
-def _given(certificates: tuple[bytes, ...], memory: Memory[Any] | None) -> Given:
+def _given(certificates: tuple[bytes, ...], crls: tuple[bytes, ...]) -> Given:
     """The certificates read, and what each leaf among them says; believed no more than before."""
-    known = memory.get(("amd given", certificates)) if memory is not None else None
-    if known is not None:
-        found: Given = known
-        return found
+    if len(certificates) > MAX_CERTIFICATES or len(crls) > MAX_CRLS:
+        raise Malformed(Reason.TOO_LARGE, f"endorsements: {len(certificates)} certificates and {len(crls)} CRLs")
     read = tuple(Certificate(raw) for raw in certificates)
-    found = Given(read, tuple((c, LEAVES[c.common_name()], _said(c)) for c in read if c.common_name() in LEAVES))
-    return memory.keep(("amd given", certificates), found) if memory is not None else found
+    return Given(read, tuple((c, LEAVES[c.common_name()], _said(c)) for c in read if c.common_name() in LEAVES))
 
 
 def _said(leaf: Certificate) -> Endorsed | None:

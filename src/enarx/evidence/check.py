@@ -28,7 +28,7 @@ class Verdict(StrEnum):
     """Seen and shown; nothing was expected of it."""
 
 
-class Check(msgspec.Struct, frozen=True, omit_defaults=True):
+class Check(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that was looked at.
 
     name        what was checked, in the specification's words ("VMPL", "VCEK chain")

@@ -181,10 +181,17 @@ def _require_endorsed(report: SnpReport, endorsed: Endorsed, trail: Trail) -> No
     )
     _require_product(report, endorsed, trail)
     _require_chip(report, endorsed, trail)
-    for name in ("current_tcb", "committed_tcb", "launch_tcb"):
-        spare = reserved(getattr(report, name), endorsed.product)
+    for name, tcb in (
+        ("CURRENT_TCB", report.current_tcb),
+        ("COMMITTED_TCB", report.committed_tcb),
+        ("LAUNCH_TCB", report.launch_tcb),
+    ):
         trail.require(
-            not any(spare), Reason.RESERVED_NOT_ZERO, f"{name.upper()} reserved", fact=spare, source="AMD 56860 table 3"
+            not reserved(tcb, endorsed.product),
+            Reason.RESERVED_NOT_ZERO,
+            f"{name} reserved",
+            fact=tcb,
+            source="AMD 56860 table 3",
         )
 
 

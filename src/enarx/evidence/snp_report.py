@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import struct
 from enum import StrEnum
 
 import msgspec
 
-from enarx.codec.cursor import Cursor
 from enarx.errors import Malformed, Reason
 
 SIZE = 1184
@@ -40,7 +40,7 @@ class SigningKey(StrEnum):
 _SIGNING_KEYS = {0: SigningKey.VCEK, 1: SigningKey.VLEK, 7: SigningKey.NONE}
 
 
-class Firmware(msgspec.Struct, frozen=True, order=True):
+class Firmware(msgspec.Struct, frozen=True, order=True, gc=False):
     """A version of the SNP firmware."""
 
     major: int
@@ -51,7 +51,7 @@ class Firmware(msgspec.Struct, frozen=True, order=True):
         return f"{self.major}.{self.minor}.{self.build}"
 
 
-class Cpuid(msgspec.Struct, frozen=True):
+class Cpuid(msgspec.Struct, frozen=True, gc=False):
     """Family (base and extended combined), model (combined) and stepping; since version 3."""
 
     family: int
@@ -59,7 +59,7 @@ class Cpuid(msgspec.Struct, frozen=True):
     stepping: int
 
 
-class SnpReport(msgspec.Struct, frozen=True):
+class SnpReport(msgspec.Struct, frozen=True, gc=False):
     """A report as it stands. Byte strings are raw; integers were little-endian.
 
     The four TCB fields are 8 raw bytes whose layout depends on the product
@@ -98,66 +98,99 @@ class SnpReport(msgspec.Struct, frozen=True):
     s: int
 
 
+_ROWS: tuple[tuple[int, str, str], ...] = (
+    (0x000, "I", "VERSION"),
+    (0x004, "I", "GUEST_SVN"),
+    (0x008, "Q", "POLICY"),
+    (0x010, "16s", "FAMILY_ID"),
+    (0x020, "16s", "IMAGE_ID"),
+    (0x030, "I", "VMPL"),
+    (0x034, "I", "SIGNATURE_ALGO"),
+    (0x038, "8s", "CURRENT_TCB"),
+    (0x040, "Q", "PLATFORM_INFO"),
+    (0x048, "I", "AUTHOR_KEY_EN, MASK_CHIP_KEY, SIGNING_KEY"),
+    (0x04C, "4s", "reserved"),
+    (0x050, "64s", "REPORT_DATA"),
+    (0x090, "48s", "MEASUREMENT"),
+    (0x0C0, "32s", "HOST_DATA"),
+    (0x0E0, "48s", "ID_KEY_DIGEST"),
+    (0x110, "48s", "AUTHOR_KEY_DIGEST"),
+    (0x140, "32s", "REPORT_ID"),
+    (0x160, "32s", "REPORT_ID_MA"),
+    (0x180, "8s", "REPORTED_TCB"),
+    (0x188, "3s", "CPUID_FAM_ID, CPUID_MOD_ID, CPUID_STEP"),
+    (0x18B, "21s", "reserved"),
+    (0x1A0, "64s", "CHIP_ID"),
+    (0x1E0, "8s", "COMMITTED_TCB"),
+    (0x1E8, "3s", "CURRENT_BUILD, _MINOR, _MAJOR"),
+    (0x1EB, "1s", "reserved"),
+    (0x1EC, "3s", "COMMITTED_BUILD, _MINOR, _MAJOR"),
+    (0x1EF, "1s", "reserved"),
+    (0x1F0, "8s", "LAUNCH_TCB"),
+    (0x1F8, "Q", "LAUNCH_MIT_VECTOR"),
+    (0x200, "Q", "CURRENT_MIT_VECTOR"),
+    (0x208, "152s", "reserved"),
+    (0x2A0, "48s", "R"),
+    (0x2D0, "24s", "R beyond 384 bits"),
+    (0x2E8, "48s", "S"),
+    (0x318, "24s", "S beyond 384 bits"),
+    (0x330, "368s", "SIGNATURE reserved"),
+)
+"""The report as table 23 has it: offset, size and field, little-endian."""
+
+_ZEROS = tuple(bytes(struct.calcsize(size)) for _, size, field in _ROWS if "reserved" in field or "beyond" in field)
+_LAYOUT = struct.Struct("<" + "".join(size for _, size, _ in _ROWS))
+
+
 def parse(raw: bytes) -> SnpReport:
     """Read one report of exactly 1184 bytes; `Malformed` if anything reserved is not zero."""
-    if len(raw) > SIZE:
-        raise Malformed(Reason.TRAILING_BYTES, f"attestation report: {len(raw)} bytes, expected {SIZE}")
-    cursor = Cursor(raw, "attestation report")
-    version = cursor.little(4, "VERSION")
+    if len(raw) != SIZE:
+        reason = Reason.TRUNCATED if len(raw) < SIZE else Reason.TRAILING_BYTES
+        raise Malformed(reason, f"attestation report: {len(raw)} bytes, expected {SIZE}")
+    (
+        version, guest_svn, policy, family_id, image_id, vmpl, algorithm, current_tcb, platform_info, key_info,
+        reserved_04c, report_data, measurement, host_data, id_key_digest, author_key_digest, report_id, report_id_ma,
+        reported_tcb, cpuid, reserved_18b, chip_id, committed_tcb, current, reserved_1eb, committed, reserved_1ef,
+        launch_tcb, launch_mit_vector, current_mit_vector, reserved_208, r, r_beyond, s, s_beyond, reserved_330,
+    ) = _LAYOUT.unpack(raw)  # fmt: skip
     if not 2 <= version <= 5:
         raise Malformed(Reason.UNKNOWN_VERSION, f"attestation report: version {version}")
-    guest_svn = cursor.little(4, "GUEST_SVN")
-    policy = _policy(cursor.little(8, "POLICY"))
-    family_id = cursor.take(16, "FAMILY_ID")
-    image_id = cursor.take(16, "IMAGE_ID")
-    vmpl = cursor.little(4, "VMPL")
-    _algorithm(cursor.little(4, "SIGNATURE_ALGO"))
-    current_tcb = cursor.take(8, "CURRENT_TCB")
-    platform_info = cursor.little(8, "PLATFORM_INFO")
-    author_key_en, mask_chip_key, signing_key = _key_info(cursor.little(4, "SIGNING_KEY"))
-    cursor.zeros(4, "reserved")
-    report_data = cursor.take(64, "REPORT_DATA")
-    measurement = cursor.take(48, "MEASUREMENT")
-    host_data = cursor.take(32, "HOST_DATA")
-    id_key_digest = cursor.take(48, "ID_KEY_DIGEST")
-    author_key_digest = cursor.take(48, "AUTHOR_KEY_DIGEST")
-    report_id = cursor.take(32, "REPORT_ID")
-    report_id_ma = cursor.take(32, "REPORT_ID_MA")
-    reported_tcb = cursor.take(8, "REPORTED_TCB")
-    cpuid = _cpuid(cursor, version)
-    cursor.zeros(21, "reserved")
-    chip_id = cursor.take(64, "CHIP_ID")
-    committed_tcb = cursor.take(8, "COMMITTED_TCB")
-    current = _firmware(cursor, "CURRENT")
-    committed = _firmware(cursor, "COMMITTED")
-    launch_tcb = cursor.take(8, "LAUNCH_TCB")
-    launch_mit_vector = _mitigations(cursor, version, "LAUNCH_MIT_VECTOR")
-    current_mit_vector = _mitigations(cursor, version, "CURRENT_MIT_VECTOR")
-    cursor.zeros(152, "reserved")
-    r = _component(cursor, "R")
-    s = _component(cursor, "S")
-    cursor.zeros(368, "SIGNATURE reserved")
-    cursor.done()
+    _require_policy(policy)
+    if algorithm != ECDSA_P384_SHA384:
+        raise Malformed(Reason.UNKNOWN_VALUE, f"attestation report: SIGNATURE_ALGO {algorithm:#x}")
+    author_key_en, mask_chip_key, signing_key = _key_info(key_info)
+    zeros = (reserved_04c, reserved_18b, reserved_1eb, reserved_1ef, reserved_208, r_beyond, s_beyond, reserved_330)
+    if zeros != _ZEROS:
+        raise _not_zero(raw, "reserved", "beyond")
+    if version < 3 and any(cpuid):
+        raise _not_zero(raw, "CPUID")
+    if version < 5 and (launch_mit_vector or current_mit_vector):
+        raise _not_zero(raw, "MIT_VECTOR")
     return SnpReport(
         raw, version, guest_svn, policy, family_id, image_id, vmpl, current_tcb, platform_info,
         author_key_en, mask_chip_key, signing_key, report_data, measurement, host_data,
-        id_key_digest, author_key_digest, report_id, report_id_ma, reported_tcb, cpuid, chip_id,
-        committed_tcb, current, committed, launch_tcb, launch_mit_vector, current_mit_vector, r, s,
+        id_key_digest, author_key_digest, report_id, report_id_ma, reported_tcb,
+        Cpuid(*cpuid) if version >= 3 else None, chip_id,
+        committed_tcb, Firmware(*current[::-1]), Firmware(*committed[::-1]), launch_tcb,
+        launch_mit_vector if version >= 5 else None, current_mit_vector if version >= 5 else None,
+        int.from_bytes(r, "little"), int.from_bytes(s, "little"),
     )  # fmt: skip
 
 
-def _policy(policy: int) -> int:
+def _not_zero(raw: bytes, *words: str) -> Malformed:
+    """Which of the fields with one of these words in its name is not zero."""
+    for offset, size, field in _ROWS:
+        if any(word in field for word in words) and any(raw[offset : offset + struct.calcsize(size)]):
+            return Malformed(Reason.RESERVED_NOT_ZERO, f"attestation report: {field} at {offset:#x}")
+    return Malformed(Reason.RESERVED_NOT_ZERO, "attestation report")
+
+
+def _require_policy(policy: int) -> None:
     """POLICY (table 10): bit 17 is one, bits 63:26 are zero."""
     if not policy & POLICY_RESERVED_ONE:
         raise Malformed(Reason.UNKNOWN_VALUE, "attestation report: POLICY bit 17 is zero")
     if policy >> _POLICY_KNOWN:
         raise Malformed(Reason.RESERVED_NOT_ZERO, f"attestation report: POLICY {policy:#018x}")
-    return policy
-
-
-def _algorithm(algorithm: int) -> None:
-    if algorithm != ECDSA_P384_SHA384:
-        raise Malformed(Reason.UNKNOWN_VALUE, f"attestation report: SIGNATURE_ALGO {algorithm:#x}")
 
 
 def _key_info(bits: int) -> tuple[bool, bool, SigningKey]:
@@ -168,31 +201,3 @@ def _key_info(bits: int) -> tuple[bool, bool, SigningKey]:
     if signing_key is None:
         raise Malformed(Reason.UNKNOWN_VALUE, f"attestation report: SIGNING_KEY {bits >> 2}")
     return bool(bits & 1), bool(bits & 2), signing_key
-
-
-def _cpuid(cursor: Cursor, version: int) -> Cpuid | None:
-    if version < 3:
-        cursor.zeros(3, "reserved")
-        return None
-    family, model, stepping = cursor.take(3, "CPUID")
-    return Cpuid(family, model, stepping)
-
-
-def _firmware(cursor: Cursor, which: str) -> Firmware:
-    build, minor, major = cursor.take(3, which)
-    cursor.zeros(1, "reserved")
-    return Firmware(major, minor, build)
-
-
-def _mitigations(cursor: Cursor, version: int, field: str) -> int | None:
-    if version < 5:
-        cursor.zeros(8, "reserved")
-        return None
-    return cursor.little(8, field)
-
-
-def _component(cursor: Cursor, field: str) -> int:
-    """One half of the signature: 48 significant bytes of 72, little-endian (table 119)."""
-    value = cursor.little(48, field)
-    cursor.zeros(24, f"{field} beyond 384 bits")
-    return value

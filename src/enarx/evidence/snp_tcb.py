@@ -60,9 +60,15 @@ def components(tcb: bytes, product: Product) -> dict[str, int]:
     return {name: tcb[at] for at, name in enumerate(COMPONENTS[product]) if name}
 
 
-def reserved(tcb: bytes, product: Product) -> bytes:
-    """The bytes of a TCB_VERSION that mean nothing on this product."""
-    return bytes(tcb[at] for at, name in enumerate(COMPONENTS[product]) if not name)
+_RESERVED = {
+    product: int.from_bytes(bytes(0 if name else 0xFF for name in names), "little")
+    for product, names in COMPONENTS.items()
+}
+
+
+def reserved(tcb: bytes, product: Product) -> int:
+    """What stands in the bytes of a TCB_VERSION that mean nothing on this product."""
+    return int.from_bytes(tcb, "little") & _RESERVED[product]
 
 
 def at_most(lower: bytes, upper: bytes) -> bool:
