@@ -16,7 +16,7 @@ from enarx.endorser.gather import gather
 from enarx.endorser.request import Services
 from enarx.endorser.store import Store
 from enarx.errors import EnarxError, Reason
-from enarx.evidence import azure_hcl
+from enarx.evidence import azure_hcl, snp_table
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.anchor import Vendor as Whose
 from enarx.evidence.authenticate import authenticate
@@ -25,7 +25,9 @@ from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.production import production
 from enarx.evidence.snp import parse
+from enarx.evidence.snp_report import SigningKey
 from enarx.evidence.snp_tcb import Product
+from enarx.platform.simulated import pki
 from enarx.platform.simulated.snp import SimulatedAmd, SimulatedSnp
 from tests.endorser.conftest import Vendor, answer
 
@@ -82,6 +84,66 @@ def test_what_kds_has_is_enough_for_the_judge(vendor: Vendor, chip: SimulatedSnp
     claims = authenticate(Evidence(Kind.SNP, chip.report(bytes(64))), found, anchors=chip.anchors(), when=WHEN)
     assert Reason.REVOCATION_UNCHECKED not in {check.reason for check in claims.checks}
     assert f"GET {path} HTTP/1.1".encode() in [request.split(b"\r\n")[0] for request in vendor.seen]
+
+
+def test_a_report_that_does_not_name_its_product_is_looked_for_under_both(
+    vendor: Vendor, endorser: Endorser, troubles: list[EnarxError]
+) -> None:
+    genoa = SimulatedAmd.made(WHEN, Product.GENOA)
+    chip = SimulatedSnp.made(WHEN, amd=genoa, version=2)
+    anchors = Anchors("both", {Whose.AMD: (*AMD.anchors().of(Whose.AMD), *chip.anchors().of(Whose.AMD))})
+    evidence = Evidence(Kind.SNP, chip.report(bytes(64)))
+    url = amd.vcek_url(parse(evidence.body), Product.GENOA, "").partition("?")[0]
+    for product, one in ((Product.MILAN, AMD), (Product.GENOA, genoa)):
+        above = pem(pki.der(one.ask.certificate), one.root)
+        vendor.tell(f"/vcek/v1/{product}/cert_chain", answer(200, above, kind="application/x-pem-file"))
+    vendor.tell(url, answer(200, chip.certificates[0]))
+    vendor.tell("/vcek/v1/Genoa/crl", answer(200, genoa.crl(WHEN - DAY, WHEN + DAY)))
+    found = gather(evidence, NOTHING, endorser, anchors=anchors, when=WHEN)
+    claims = authenticate(evidence, found, anchors=anchors, when=WHEN)
+    assert Reason.REVOCATION_UNCHECKED not in {check.reason for check in claims.checks}
+    assert [Reason.NOT_FOUND] == [error.reason for error in troubles]
+
+
+def test_a_vlek_comes_from_the_host_and_only_its_chain_is_asked_for(vendor: Vendor, endorser: Endorser) -> None:
+    chip = SimulatedSnp.made(WHEN, amd=AMD, signing_key=SigningKey.VLEK)
+    given = Endorsements(certificates=chip.certificates[:1])
+    above = answer(200, pem(*chip.certificates[1:]), kind="application/x-pem-file")
+    vendor.tell("/vlek/v1/Milan/cert_chain", above)
+    vendor.tell("/vlek/v1/Milan/crl", answer(200, AMD.crl(WHEN - DAY, WHEN + DAY)))
+    evidence = Evidence(Kind.SNP, chip.report(bytes(64)))
+    found = gather(evidence, given, endorser, anchors=chip.anchors(), when=WHEN)
+    authenticate(evidence, found, anchors=chip.anchors(), when=WHEN)
+    assert [b"/vlek/v1/Milan/cert_chain", b"/vlek/v1/Milan/crl"] == [seen.split(b" ")[1] for seen in vendor.seen]
+
+
+def test_what_the_host_sent_along_is_not_asked_for_again(
+    vendor: Vendor, chip: SimulatedSnp, endorser: Endorser
+) -> None:
+    stocked(vendor, chip)
+    gathered(chip, endorser, Endorsements(certificates=(b"junk", *chip.certificates)))
+    assert [b"/vcek/v1/Milan/crl"] == [seen.split(b" ")[1] for seen in vendor.seen]
+
+
+def test_a_certificate_table_behind_the_report_is_looked_at_first(
+    vendor: Vendor, chip: SimulatedSnp, endorser: Endorser
+) -> None:
+    stocked(vendor, chip)
+    leaf, ask, _ = chip.certificates
+    rows = b"".join(
+        guid.bytes + at.to_bytes(4, "little") + len(raw).to_bytes(4, "little")
+        for guid, at, raw in ((snp_table.VCEK, 72, leaf), (snp_table.ASK, 72 + len(leaf), ask))
+    )
+    evidence = Evidence(Kind.SNP, chip.report(bytes(64)) + rows + bytes(24) + leaf + ask)
+    found = gather(evidence, NOTHING, endorser, anchors=chip.anchors(), when=WHEN)
+    authenticate(evidence, found, anchors=chip.anchors(), when=WHEN)
+    assert [b"/vcek/v1/Milan/crl"] == [seen.split(b" ")[1] for seen in vendor.seen]
+
+
+def test_a_masked_chip_id_is_not_asked_about(vendor: Vendor, endorser: Endorser) -> None:
+    chip = SimulatedSnp.made(WHEN, amd=AMD, chip_id=bytes(64))
+    gather(Evidence(Kind.SNP, chip.report(bytes(64))), NOTHING, endorser, anchors=chip.anchors(), when=WHEN)
+    assert not any(b"/vcek/v1/Milan/00" in seen for seen in vendor.seen)
 
 
 def test_the_url_names_chip_and_tcb_by_component(chip: SimulatedSnp) -> None:

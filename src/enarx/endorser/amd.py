@@ -14,6 +14,7 @@ from enarx.endorser.ask import Endorser
 from enarx.endorser.request import DER_TYPES, Kept, Request, Wanted
 from enarx.errors import EnarxError, Reason, Unauthentic
 from enarx.evidence import amd_certificate, snp_table
+from enarx.evidence.amd_intermediates import intermediates
 from enarx.evidence.anchor import Anchors, Vendor
 from enarx.evidence.chain import authenticate_links
 from enarx.evidence.check import Trail
@@ -33,30 +34,19 @@ _PARAMETERS = {"fmc": "fmcSPL", "bootloader": "blSPL", "tee": "teeSPL", "snp": "
 def gather(body: bytes, given: Endorsements, endorser: Endorser, *, anchors: Anchors, when: datetime) -> Endorsements:
     """`given`, with what KDS has for a report: its VCEK, the chain above it, the root's CRL."""
     report = parse(body[:SIZE])
+    known = given
     if len(body) > SIZE:
         table = snp_table.parse(snp_table.split(body)[1], snp_table.GuidOrder.GHCB)
-        given = snp_table.added(given, table)
+        known = snp_table.added(given, table)
     roots = anchors.of(Vendor.AMD)
-    names = {name for raw in given.certificates if (name := _name(raw)) is not None}
-    certificates = given.certificates
-    products = _products(report, certificates)
-    if not any(name.startswith("SEV-") and name not in amd_certificate.LEAVES for name in names):
-        choices = tuple(chain_wanted(p, report.signing_key, roots, base=endorser.services.amd) for p in products)
-        certificates += endorser.first_of(choices, when=when)
-    if report.signing_key is SigningKey.VCEK and "SEV-VCEK" not in names and any(report.chip_id):
-        issuers = tuple(Certificate(raw) for raw in certificates)
-        leaves = tuple(vcek_wanted(report, p, issuers, roots, base=endorser.services.amd) for p in products)
-        certificates += endorser.first_of(leaves, when=when)
-    products = _products(report, certificates)
-    crls = tuple(
-        crl
-        for product in products[:1]
-        for crl in endorser.offer(
-            crl_wanted(product, report.signing_key, roots, base=endorser.services.amd), given.crls, when=when
-        )
-    )
+    at_hand = tuple(one for raw in known.certificates if (one := _readable(raw)) is not None)
+    fetched, product = _fetched(report, at_hand, endorser, roots, when)
+    crls: tuple[bytes, ...] = ()
+    if product is not None:
+        wanted = crl_wanted(product, report.signing_key, roots, base=endorser.services.amd)
+        crls = endorser.offer(wanted, given.crls, when=when)
     return Endorsements(
-        tuple(dict.fromkeys(certificates)),
+        tuple(dict.fromkeys((*given.certificates, *fetched))),
         tuple(dict.fromkeys((*given.crls, *crls))),
         given.intel,
         given.rims,
@@ -64,22 +54,61 @@ def gather(body: bytes, given: Endorsements, endorser: Endorser, *, anchors: Anc
     )
 
 
-def _name(raw: bytes) -> str | None:
+def _readable(raw: bytes) -> Certificate | None:
     try:
-        return Certificate(raw).common_name()
+        return Certificate(raw)
     except EnarxError:
         return None
 
 
-def _products(report: SnpReport, certificates: tuple[bytes, ...]) -> tuple[Product, ...]:
-    """The product that the report names; in version 2 the one of a certificate, else those it may be."""
+def _fetched(
+    report: SnpReport,
+    at_hand: tuple[Certificate, ...],
+    endorser: Endorser,
+    roots: tuple[Certificate, ...],
+    when: datetime,
+) -> tuple[tuple[bytes, ...], Product | None]:
+    """The certificates that were not at hand, and the product, if that became clear.
+
+    A report of version 2 does not say what made it: KDS has the chip under one product only.
+    """
+    wants_leaf = (
+        report.signing_key is SigningKey.VCEK
+        and any(report.chip_id)
+        and not any(one.common_name() == "SEV-VCEK" for one in at_hand)
+    )
+    base = endorser.services.amd
+    products = _products(report, at_hand)
+    for product in products:
+        issuers = tuple(one for one in (*at_hand, *_pinned(roots)) if one.common_name() == _issuer(product, report))
+        chain = () if issuers else endorser.get(chain_wanted(product, report.signing_key, roots, base=base), when=when)
+        if not wants_leaf:
+            return chain, product
+        issuers += tuple(Certificate(raw) for raw in chain)
+        leaf = endorser.get(vcek_wanted(report, product, issuers, roots, base=base), when=when)
+        if leaf or len(products) == 1:
+            return (*leaf, *chain), product
+    return (), None
+
+
+def _pinned(roots: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+    """The intermediates that the judge knows anyway, if their roots are believed here."""
+    return tuple(one for one in intermediates() if any(root.subject == one.issuer for root in roots))
+
+
+def _issuer(product: Product, report: SnpReport) -> str:
+    """The common name of what issues the leaf."""
+    return f"SEV-VLEK-{product}" if report.signing_key is SigningKey.VLEK else f"SEV-{product}"
+
+
+def _products(report: SnpReport, at_hand: tuple[Certificate, ...]) -> tuple[Product, ...]:
+    """The product that the report names; in version 2 the one of its certificate, else those it may be."""
     if report.cpuid is not None:
         product = product_of(report.cpuid)
         return (product,) if product is not None else ()
-    for raw in certificates:
-        for product in Product:
-            if (_name(raw) or "").endswith(f"-{product}"):
-                return (product,)
+    for one in at_hand:
+        if one.common_name() in amd_certificate.LEAVES:
+            return (amd_certificate.parse(one).product,)
     return (Product.MILAN, Product.GENOA)
 
 

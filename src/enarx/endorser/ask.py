@@ -70,13 +70,6 @@ class Endorser:
             self._on_trouble(trouble)
             return found
 
-    def first_of(self, choices: tuple[Wanted, ...], *, when: datetime) -> tuple[bytes, ...]:
-        """The items of the first document that can be got, where only asking tells which there is."""
-        for wanted in choices:
-            if items := self.get(wanted, when=when):
-                return items
-        return ()
-
     def offer(self, wanted: Wanted, given: tuple[bytes, ...], *, when: datetime) -> tuple[bytes, ...]:
         """The newest of what someone gave and what we have or can get, all of it verified.
 
