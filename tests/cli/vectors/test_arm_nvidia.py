@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -14,10 +16,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enarx.cli.vectors import nvidia as nvidia_vectors
+from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.named_key import named_keys
 from enarx.cli.vectors.verdicts import judged
 from enarx.errors import EnarxError, Malformed
 from enarx.evidence.production import production
+from enarx.platform.simulated.nvidia import SimulatedNvidia
 
 KINDS = {"cca": 7, "psa": 7, "nvidia-gpu": 12, "nvidia-switch": 3}
 KEY = ec.generate_private_key(ec.SECP384R1())
@@ -82,3 +87,36 @@ def test_what_is_no_key_is_malformed(raw: bytes) -> None:
 def test_any_file_is_refused_in_our_families(raw: bytes, start: bytes) -> None:
     with pytest.raises(EnarxError):
         named_keys(start + raw, "key")
+
+
+def _nvidia(case: dict[str, object], files: dict[str, bytes]) -> Outcome:
+    vector = Vector(kind="nvidia-gpu", name="x", evidence="report.bin", files=tuple(files), cases=(), claims={})
+    return nvidia_vectors.judge(vector, msgspec.convert(case, Case), files, production=production())
+
+
+def test_a_synthetic_chain_is_believed_under_the_root_that_its_case_names() -> None:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    gpu = SimulatedNvidia.made(when)
+    pem = [x509.load_der_x509_certificate(one).public_bytes(Encoding.PEM) for one in gpu.certificates]
+    files = {"report.bin": gpu.report(bytes(32)), "cert_chain.pem": b"".join(pem), "root.pem": pem[-1]}
+    case = {"when": when.isoformat(), "verdict": "authentic"}
+    assert _nvidia({**case, "anchors": "root.pem"}, files).verdict == "authentic"
+    assert _nvidia(case, files).verdict == "unauthentic"
+
+
+def test_the_chain_is_found_in_the_evidence_as_published(evidence_dir: Path) -> None:
+    folder = evidence_dir / "nvidia-gpu" / "sdk-hopper-590.12"
+    files = {name: (folder / name).read_bytes() for name in ("report.bin", "evidence_as_published.json")}
+    case = {"when": None, "verdict": "authentic"}
+    assert _nvidia(case, files).verdict == "authentic"
+    assert _nvidia(case, {"report.bin": files["report.bin"], "other.json": b"[]"}).verdict == "undetermined"
+
+
+def test_ocsp_answers_beside_a_report_are_found_by_content() -> None:
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    gpu = SimulatedNvidia.made(when)
+    pem = [x509.load_der_x509_certificate(one).public_bytes(Encoding.PEM) for one in gpu.certificates]
+    files = {"report.bin": gpu.report(bytes(32)), "cert_chain.pem": b"".join(pem), "root.pem": pem[-1]}
+    files |= {f"answer{at}": raw for at, raw in enumerate(gpu.ocsp(when))}
+    case = {"when": when.isoformat(), "verdict": "authentic", "anchors": "root.pem"}
+    assert _nvidia(case, files).claims["ocsp"] == "good"
