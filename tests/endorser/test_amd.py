@@ -33,7 +33,7 @@ from tests.endorser.conftest import Vendor, answer
 
 WHEN = datetime(2026, 6, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-QUICK = Patience(connect=1, read=0.5, total=2, attempts=2, pause=0.01)
+QUICK = Patience(connect=5, read=5, total=20, attempts=2, pause=0.01)
 
 
 AMD = SimulatedAmd.made(WHEN)

@@ -13,7 +13,7 @@ from enarx.endorser.request import Request, is_safe
 from enarx.errors import Misused, Reason, Undetermined
 from tests.endorser.conftest import Vendor, answer
 
-QUICK = Patience(connect=1, read=0.3, total=2, attempts=3, pause=0.01)
+QUICK = Patience(connect=5, read=5, total=20, attempts=3, pause=0.01)
 BYTES = frozenset(("application/octet-stream",))
 
 
