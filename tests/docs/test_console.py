@@ -88,3 +88,31 @@ def test_the_readme_is_short_and_ci_runs_what_it_says() -> None:
 )
 def test_output_is_compared_line_by_line(expected: str, printed: str, same: bool) -> None:
     assert same is matches(expected, printed)
+
+
+GROUPS = {
+    "snp": ("snp",),
+    "tdx": ("tdx", "tdx-eventlog"),
+    "sgx": ("sgx",),
+    "nitro": ("nitro", "nitrotpm"),
+    "tpm": ("tpm",),
+    "azure-snp-vtpm": ("azure-snp-vtpm", "azure-tdx-vtpm"),
+    "nvidia-gpu": ("nvidia-gpu", "nvidia-switch"),
+    "cca": ("cca", "psa"),
+}
+"""Rows of the README's table of platforms, by the first kind they name, and the folders they count."""
+
+
+def test_the_platform_table_counts_the_captures_that_there_are(evidence_dir: Path) -> None:
+    rows = [
+        line.split("|")[1:3] for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "(`" in line
+    ]
+    shown = {
+        row[0].split("`")[1]: int(row[1].strip().split(",")[0].split()[0]) for row in rows if "process" not in row[0]
+    }
+    found = {
+        name: sum(len(list((evidence_dir / kind).glob("*/vector.json"))) for kind in kinds)
+        for name, kinds in GROUPS.items()
+    }
+
+    assert found == shown
