@@ -19,6 +19,8 @@ from enarx.runtime.engine.host import Bridge, Callback, function_type
 from enarx.runtime.wasi.memory import GuestMemory
 
 MAX_WASM_STACK = 2 << 20
+MOST_VALUES = 1024
+"""Room for arguments and results: the engine's implementation limit is 1,000 of each."""
 RESERVATION = 4 << 30
 """The whole 32-bit address space: a memory then never moves, and bounds need no checks in code."""
 CONFIGURATION = f"reservation={RESERVATION},may-move=0,memory64=0"
@@ -135,14 +137,17 @@ class Machine:
         found: bool = self.library.wasmtime_instance_export_get(self._context, instance, raw, len(raw), into)
         return found
 
-    def call(self, instance: Instance, name: str, bridge: Bridge) -> None:
-        """Call an export that takes nothing; what it returns is ignored."""
+    def call(self, instance: Instance, name: str, bridge: Bridge, *arguments: int) -> int:
+        """Call an export with i32 arguments; the first result's low word, which a command ignores."""
         extern, trap = Extern(), ctypes.c_void_p()
         if not self._export(instance, name, extern) or extern.kind != EXTERN_FUNC:
             raise EngineError(f"no function {name!r}")
-        room = (ctypes.c_uint64 * 2 * 1024)()
-        error = self.library.wasmtime_func_call_unchecked(*(self._context, extern.item(), room, 1024, trap))
+        room = (ctypes.c_uint32 * (4 * MOST_VALUES))()
+        for place, value in enumerate(arguments):
+            room[4 * place] = value
+        error = self.library.wasmtime_func_call_unchecked(*(self._context, extern.item(), room, MOST_VALUES, trap))
         self._finished(error, trap.value, bridge)
+        return room[0]
 
     def _finished(self, error: int | None, trap: int | None, bridge: Bridge) -> None:
         """Raise what ended the guest: what a host function kept, a trap, or the engine's error."""

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest's own work costs in a Keep, and getting a package to run in one that is warm."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import wasmtime
+
+from bench.runtime import PROGRAMS, Result, measured
+from enarx.runtime.engine.capi import Library, library_path
+from enarx.runtime.engine.host import Bridge
+from enarx.runtime.engine.machine import Machine
+from enarx.runtime.process import run
+from enarx.runtime.spawn import GuestProcess, spawn
+from enarx.runtime.store import CodeStore
+from enarx.runtime.wasi.memory import GuestMemory
+from enarx.runtime.workload import NO_STDIO, Workload
+from enarx.workload.manifest import DEFAULT
+from examples.build import build_source
+
+
+def milliseconds(act: Callable[[], object]) -> Callable[[], float]:
+    def batch() -> float:
+        began = time.perf_counter()
+        act()
+        return (time.perf_counter() - began) * 1000
+
+    return batch
+
+
+def compute() -> Iterator[Result]:
+    raw = build_source(PROGRAMS / "compute.c").read_bytes()
+    machine, memory = Machine(Library(library_path())), GuestMemory()
+    bridge = Bridge(machine.library, memory, lambda _: None)
+    module = machine.compile(raw)
+
+    def ours() -> None:
+        machine.call(machine.instantiate(module, memory, bridge), "_start", bridge)
+
+    engine = wasmtime.Engine()
+    plain = wasmtime.Module(engine, raw)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+
+    def theirs() -> None:
+        store = wasmtime.Store(engine)
+        store.set_wasi(wasmtime.WasiConfig())
+        linker.instantiate(store, plain).exports(store)["_start"](store)
+
+    for name, (shape, callback) in {"proc_exit": ("i", lambda *_: None)}.items():
+        machine.define("wasi_snapshot_preview1", name, shape, callback, answers=False)
+    yield measured("wasm.compute", "ms", milliseconds(ours), milliseconds(theirs), "wasmtime from Python", 9)
+
+
+def first_instruction(workload: Workload, store: CodeStore | None) -> Callable[[], float]:
+    """Milliseconds from the package at hand to the guest's first instruction, its process waiting already."""
+
+    def batch() -> float:
+        process = waiting()
+        moments = [time.perf_counter()]
+        run(
+            workload,
+            stdio=NO_STDIO,
+            store=store,
+            process=process,
+            on_running=lambda _: moments.append(time.perf_counter()),
+        )
+        return (moments[1] - moments[0]) * 1000
+
+    return batch
+
+
+def waiting() -> GuestProcess:
+    """A guest's process that has loaded everything, as a warm Keep has one."""
+    process = spawn()
+    time.sleep(0.15)
+    return process
+
+
+def warm() -> Iterator[Result]:
+    raw = build_source(PROGRAMS / "files.c").read_bytes()
+    workload = Workload(raw, DEFAULT)
+    engine = wasmtime.Engine()
+
+    def instantiated(module: wasmtime.Module) -> None:
+        linker = wasmtime.Linker(engine)
+        linker.define_wasi()
+        store = wasmtime.Store(engine)
+        store.set_wasi(wasmtime.WasiConfig())
+        linker.instantiate(store, module)
+
+    cold = milliseconds(lambda: instantiated(wasmtime.Module(engine, raw)))
+    code = wasmtime.Module(engine, raw).serialize()
+    again = milliseconds(lambda: instantiated(wasmtime.Module.deserialize(engine, code)))
+    yield measured(
+        "keep.warm", "ms", first_instruction(workload, None), cold, "Module(engine, bytes) + instantiate", 15
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        store = CodeStore(Path(folder) / "code")
+        second = first_instruction(workload, store)
+        yield measured("keep.warm.second", "ms", second, again, "Module.deserialize + instantiate", 15)
+
+
+BENCHES: dict[str, Callable[[], Iterator[Result]]] = {"wasm.compute": compute, "keep.warm": warm}
