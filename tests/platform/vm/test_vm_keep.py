@@ -32,6 +32,7 @@ class Talk:
     def __init__(self, keep: VmKeep) -> None:
         self.keep = keep
         self.events = keep.events()
+        self.first = self.until("attesting")
 
     def ask(self, event: str, op: str, **more: Any) -> dict[str, Any]:
         self.keep._send({"op": op, **more})
@@ -48,9 +49,7 @@ def talk(opened: Opened) -> Talk:
         publish={SINK_PORT: "127.0.0.1:0", SOURCE_PORT: "127.0.0.1:0"},
         reach=lambda host, port: host in {"127.0.0.1", "localhost"},
     )
-    talk = Talk(keep)
-    talk.first = talk.until("attesting")
-    return talk
+    return Talk(keep)
 
 
 def dialled(talk: Talk, port: int) -> socket.socket:
@@ -212,7 +211,6 @@ def test_a_guest_without_memory_dies_alone_and_the_reason_is_told(opened: Opened
 
 def test_qemu_killed_is_reported_and_leaves_nothing(opened: Opened) -> None:
     talk = Talk(opened(attest="127.0.0.1:0"))
-    talk.until("attesting")
     children = Path(f"/proc/{talk.keep.pid}/task/{talk.keep.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     with pytest.raises(Undetermined) as caught:
