@@ -15,11 +15,10 @@ from enarx.appraisal.policy import Loaded, Policy
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
 from enarx.codec.digest import sha256, sha384, sha512
-from enarx.errors import EnarxError, Misused, Reason, Unacceptable
+from enarx.errors import EnarxError, Misused, Reason, Unacceptable, Undetermined
 from enarx.evidence.anchor import SIMULATED, Anchors
-from enarx.evidence.authenticate import authenticate
 from enarx.evidence.binding import Binding, Purpose
-from enarx.evidence.composition import hub_data
+from enarx.evidence.composition import authenticate_members, hub_data
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.tpm_key import spki_of
@@ -57,7 +56,7 @@ def judged(members: tuple[Evidence, ...], policy: Policy = POLICY, binding: Bind
     roots = {v: VM.anchors().of(v) for v in VM.anchors().roots}
     roots |= {v: CHIP.anchors().of(v) + TPM.anchors().of(v) + OTHER.anchors().of(v) for v in TPM.anchors().roots}
     anchors = Anchors(SIMULATED, {**roots, **CHIP.anchors().roots})
-    claims = tuple(authenticate(one, CHIP.endorsements(), anchors=anchors, when=NOW) for one in members)
+    claims = authenticate_members(members, (CHIP.endorsements(),) * len(members), anchors=anchors, when=NOW)
     expected = joined(members, claims, Expected(binding=binding, fresh=True))
     return appraise(claims, Loaded(policy, b""), expected, when=NOW)
 
@@ -144,3 +143,22 @@ def test_on_azure_the_quote_of_the_virtual_tpm_ties_the_others() -> None:
 def test_a_quote_over_the_name_of_its_own_key_is_bound_to_nothing() -> None:
     named = sha256(spki_of(TPM.key.public_key())).ljust(64, b"\0")
     assert refusal(Unacceptable, (report(named), TPM.evidence(named))) is Reason.BINDING_MISMATCH
+
+
+def test_a_report_that_names_a_key_vouches_for_it_where_no_certificate_does() -> None:
+    named = sha256(spki_of(TPM.key.public_key())).ljust(64, b"\0")
+    bare = TPM.evidence(BINDING.sha256(), parts={"ak_certificates": None})
+    appraisal = judged((bare, report(named)))
+    appraisal.accepted()
+    assert [getattr(m.claims, "authority", None) for m in appraisal.members] == ["tee", None]
+
+
+@pytest.mark.parametrize("report_data", [bytes(64), sha256(spki_of(OTHER.key.public_key())).ljust(64, b"\0")])
+def test_a_report_that_does_not_name_a_key_vouches_for_none(report_data: bytes) -> None:
+    bare = TPM.evidence(BINDING.sha256(), parts={"ak_certificates": None})
+    assert refusal(Undetermined, (report(report_data), bare)) is Reason.KEY_MISSING
+
+
+def test_every_member_needs_its_endorsements() -> None:
+    with pytest.raises(Misused):
+        authenticate_members((QUOTE,), (), anchors=TPM.anchors(), when=NOW)

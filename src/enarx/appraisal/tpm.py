@@ -37,7 +37,8 @@ class BootPolicy(Section, frozen=True, kw_only=True):
     event_log                "required": a log explains every firmware register (0 to 7) quoted
     secure_boot              "required": the log says so, and register 7 agrees
     authorities              who vouches for the attestation key: "google", "microsoft", "tpm",
-                             "hcl" (Azure's hardware report alone), "named"
+                             "hcl" (Azure's hardware report alone),
+                             "tee" (the report of another member), "named" (the caller)
     platforms                SHA-256 of the SubjectPublicKeyInfo of each attestation key accepted
     minimum_firmware_version of the TPM, as TPMS_ATTEST gives it
     clock_safe               "required": the TPM's clock has not gone back
@@ -47,7 +48,7 @@ class BootPolicy(Section, frozen=True, kw_only=True):
     pcrs_blacklist: BankLists
     event_log: Required
     secure_boot: Required
-    authorities: frozenset[Literal["google", "microsoft", "tpm", "hcl", "named"]] | Unchecked
+    authorities: frozenset[Literal["google", "microsoft", "tpm", "hcl", "tee", "named"]] | Unchecked
     platforms: frozenset[Hex32] | Unchecked
     minimum_firmware_version: int | Unchecked
     clock_safe: Required

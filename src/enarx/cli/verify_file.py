@@ -25,10 +25,10 @@ from enarx.codec.digest import same, unhex
 from enarx.codec.x509 import from_pem
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
-from enarx.evidence.authenticate import authenticate
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.check import Check, Verdict
 from enarx.evidence.claims import Claims
+from enarx.evidence.composition import authenticate_members
 from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
@@ -70,10 +70,7 @@ def verify_file(options: Options, loaded: Loaded, anchors: Anchors, *, when: dat
     try:
         if not options.offline:
             subject = _completed(subject, anchors, when)
-        claims = tuple(
-            authenticate(member, endorsed, anchors=anchors, when=when)
-            for member, endorsed in zip(subject.members, subject.endorsements, strict=True)
-        )
+        claims = authenticate_members(subject.members, subject.endorsements, anchors=anchors, when=when)
     except EnarxError as error:
         if not error.checks and error.family in ("misused", "faulty"):
             raise

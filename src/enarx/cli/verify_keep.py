@@ -20,10 +20,10 @@ from enarx.delivery.client import Asked, ask
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import cmw
 from enarx.evidence.anchor import Anchors
-from enarx.evidence.authenticate import authenticate
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.chain import authenticate_chain
 from enarx.evidence.check import Check, Trail
+from enarx.evidence.composition import authenticate_members
 from enarx.workload import launch as launch_document
 from enarx.workload import spiffe
 from enarx.workload.launch import Launch
@@ -49,9 +49,8 @@ def verify_keep(
     document = asked.answer.launch
     launch = launch_document.parse(document)
     members = cmw.decode(asked.answer.evidence)
-    claims = tuple(
-        authenticate(evidence, asked.answer.endorsements, anchors=anchors, when=when) for evidence in members
-    )
+    endorsements = (asked.answer.endorsements,) * len(members)
+    claims = authenticate_members(members, endorsements, anchors=anchors, when=when)
     expected = joined(members, claims, _expected(asked, launch))
     appraisal = appraise(claims, loaded, expected, when=when)
     return Verified(

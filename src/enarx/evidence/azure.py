@@ -87,7 +87,8 @@ def judge(
     report = parse(evidence.body)
     if report.kind is not evidence.kind:
         raise Malformed(Reason.INCONSISTENT, f"HCL report of kind {report.kind}, sent as {evidence.kind}")
-    if unknown := evidence.parts.keys() - PARTS:
+    own = PARTS if evidence.kind is Kind.AZURE_TDX_VTPM else PARTS - {"td_quote"}
+    if unknown := evidence.parts.keys() - own:
         raise Malformed(Reason.UNKNOWN_KEY, f"{evidence.kind} evidence: part {min(unknown)!r}")
     return authenticate(report, evidence.parts, endorsements, anchors=anchors, when=when, memory=memory)
 

@@ -8,17 +8,28 @@ them answered the same challenge proves only that somebody could ask all of them
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import msgspec
 
 from enarx.codec import cbor
 from enarx.codec.digest import sha256, sha384, sha512
-from enarx.evidence import cmw
+from enarx.errors import Misused, Reason
+from enarx.evidence import cmw, tpm
+from enarx.evidence.anchor import Anchors
+from enarx.evidence.authenticate import authenticate
 from enarx.evidence.binding import Binding
 from enarx.evidence.claims import Claims
+from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.memory import Memory
 from enarx.evidence.tpm import TpmClaims
+from enarx.evidence.tpm_chain import NAMED
 
+TEE = "tee"
+"""A TEE's report names the attestation key, and no certificate vouches for it."""
 LABEL = b"enarx-members-1"
 VERSION = 1
 REPORT_DATA = frozenset({Kind.SNP, Kind.TDX, Kind.SGX, Kind.CCA})
@@ -37,6 +48,56 @@ class Ties(msgspec.Struct, frozen=True):
 
     linked: frozenset[tuple[int, int]] = frozenset()
     composed: frozenset[tuple[Kind, bytes]] = frozenset()
+
+
+def authenticate_members(
+    members: tuple[Evidence, ...],
+    endorsements: tuple[Endorsements, ...],
+    *,
+    anchors: Anchors,
+    when: datetime,
+    memory: Memory[Any] | None = None,
+) -> tuple[Claims, ...]:
+    """Claims of each member, in order; `endorsements` has one entry for each.
+
+    As `authenticate` one by one, but for a TPM whose attestation key a TEE's report names: the
+    TEE vouches for it (authority "tee") where no certificate does.
+    """
+    if len(members) != len(endorsements):
+        raise Misused(Reason.INCONSISTENT, f"{len(members)} members with {len(endorsements)} endorsements")
+    pairs = tuple(zip(members, endorsements, strict=True))
+    hubs = {
+        place: authenticate(one, given, anchors=anchors, when=when, memory=memory)
+        for place, (one, given) in enumerate(pairs)
+        if one.kind is not Kind.TPM
+    }
+    reports = frozenset(claims.bound for claims in hubs.values() if claims.kind in REPORT_DATA)
+    found: list[Claims] = []
+    for place, (one, given) in enumerate(pairs):
+        if place in hubs:
+            found.append(hubs[place])
+        else:
+            found.append(_quote(one, given, reports, anchors=anchors, when=when, memory=memory))
+    return tuple(found)
+
+
+def _quote(
+    evidence: Evidence,
+    endorsements: Endorsements,
+    reports: frozenset[bytes],
+    *,
+    anchors: Anchors,
+    when: datetime,
+    memory: Memory[Any] | None,
+) -> TpmClaims:
+    quote = tpm.parse(evidence)
+    ak = b"" if quote.key is None else quote.key.spki()
+    vouched = bool(ak) and not reports.isdisjoint(_names(ak))
+    believed = msgspec.structs.replace(anchors, keys=(*anchors.keys, ak)) if vouched else anchors
+    claims = tpm.authenticate(quote, endorsements, anchors=believed, when=when, memory=memory)
+    if claims.authority == NAMED and ak not in anchors.keys:
+        return msgspec.structs.replace(claims, authority=TEE)
+    return claims
 
 
 def hub_data(kind: Kind, binding: Binding, others: tuple[Evidence, ...]) -> bytes:

@@ -18,8 +18,8 @@ from enarx.codec.digest import sha256
 from enarx.errors import EnarxError, Reason, Unacceptable
 from enarx.evidence import cmw, endorsement
 from enarx.evidence.anchor import Anchors
-from enarx.evidence.authenticate import authenticate
 from enarx.evidence.binding import Binding, Purpose, spki_digest
+from enarx.evidence.composition import authenticate_members
 from enarx.evidence.memory import Memory
 from enarx.identity.message import AttestRequest
 from enarx.identity.request import Request, parse
@@ -67,7 +67,8 @@ def judge(
         launch=case.launch_digest,
         package=Package(digest=case.launch.package),
     )
-    claims = tuple(authenticate(one, endorsements, anchors=anchors, when=when, memory=memory) for one in members)
+    given = (endorsements,) * len(members)
+    claims = authenticate_members(members, given, anchors=anchors, when=when, memory=memory)
     expected = joined(members, claims, expected)
     return appraise(claims, policy, expected, when=when), expected
 
