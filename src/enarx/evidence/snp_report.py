@@ -162,10 +162,7 @@ def parse(raw: bytes) -> SnpReport:
     zeros = (reserved_04c, reserved_18b, reserved_1eb, reserved_1ef, reserved_208, r_beyond, s_beyond, reserved_330)
     if zeros != _ZEROS:
         raise _not_zero(raw, "reserved", "beyond")
-    if version < 3 and any(cpuid):
-        raise _not_zero(raw, "CPUID")
-    if version < 5 and (launch_mit_vector or current_mit_vector):
-        raise _not_zero(raw, "MIT_VECTOR")
+    _require_later(raw, version, cpuid, launch_mit_vector | current_mit_vector)
     return SnpReport(
         raw, version, guest_svn, policy, family_id, image_id, vmpl, current_tcb, platform_info,
         author_key_en, mask_chip_key, signing_key, report_data, measurement, host_data,
@@ -175,6 +172,14 @@ def parse(raw: bytes) -> SnpReport:
         launch_mit_vector if version >= 5 else None, current_mit_vector if version >= 5 else None,
         int.from_bytes(r, "little"), int.from_bytes(s, "little"),
     )  # fmt: skip
+
+
+def _require_later(raw: bytes, version: int, cpuid: bytes, vectors: int) -> None:
+    """Fields of later versions are zero in earlier ones."""
+    if version < 3 and any(cpuid):
+        raise _not_zero(raw, "CPUID")
+    if version < 5 and vectors:
+        raise _not_zero(raw, "MIT_VECTOR")
 
 
 def _not_zero(raw: bytes, *words: str) -> Malformed:

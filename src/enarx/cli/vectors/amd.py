@@ -18,17 +18,20 @@ from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.snp import judge as judge_report
+from enarx.evidence.snp_table import GuidOrder
 
 
 def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production: Anchors) -> Outcome:
     """What comes of one case: a report with what lies beside it, or a certificate under its intermediate."""
     when = case.when or datetime.now(UTC)  # noqa: TID251 - a door; only refusals have no time of their own
+    # The order of GUIDs is never guessed: the descriptor says so where the table came by SVSM's protocol.
+    order = GuidOrder.SVSM if "SVSM" in vector.format else GuidOrder.GHCB
     try:
-        beside = sorted_out(files, leave_out=(vector.evidence, case.anchors), strict=True)
+        beside = sorted_out(files, leave_out=(vector.evidence, case.anchors), strict=True, order=order)
         anchors = _anchors(case, files, production)
         if vector.kind == "snp-certificate":
             return _certificate(files[vector.evidence], beside, anchors, when)
-        return _report(files[vector.evidence], beside, anchors, when)
+        return _report(files[vector.evidence], beside, order, anchors, when)
     except EnarxError as error:
         return Outcome(verdict=error.family, reason=str(error))
 
@@ -40,8 +43,9 @@ def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anc
     return Anchors(case.anchors, {Vendor.AMD: tuple(Certificate(raw) for raw in roots)})
 
 
-def _report(raw: bytes, beside: Content, anchors: Anchors, when: datetime) -> Outcome:
-    evidence = Evidence(Kind.SNP, raw, {"certificate_table": beside.table} if beside.table else {})
+def _report(raw: bytes, beside: Content, order: GuidOrder, anchors: Anchors, when: datetime) -> Outcome:
+    name = "certificate_table" if order is GuidOrder.GHCB else "svsm_certificate_table"
+    evidence = Evidence(Kind.SNP, raw, {name: beside.table} if beside.table else {})
     claims = judge_report(evidence, Endorsements(beside.certificates, beside.crls), anchors=anchors, when=when)
     checks = appraisal.appraise(claims, appraisal.unchecked(), when=when)
     return Outcome(

@@ -12,6 +12,7 @@ import msgspec
 from enarx.codec.x509 import Certificate, Crl
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import snp_table
+from enarx.evidence.snp_table import GuidOrder
 
 _ENDINGS = (".der", ".pem", ".crt", ".cer", ".crl")
 _ARMOUR = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -25,7 +26,13 @@ class Content(msgspec.Struct, frozen=True):
     table: bytes | None = None
 
 
-def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] = (), strict: bool = False) -> Content:
+def sorted_out(
+    files: Mapping[str, bytes],
+    *,
+    leave_out: tuple[str | None, ...] = (),
+    strict: bool = False,
+    order: GuidOrder = GuidOrder.GHCB,
+) -> Content:
     """Certificates, CRLs and the table among the files, those to leave out not looked at.
 
     With `strict`, a file that is named like one of these and cannot be read is `Malformed`:
@@ -37,7 +44,7 @@ def sorted_out(files: Mapping[str, bytes], *, leave_out: tuple[str | None, ...] 
     for name, raw in files.items():
         if name in leave_out:
             continue
-        if is_table(raw):
+        if is_table(raw, order):
             table = raw
             continue
         named = strict and name.lower().endswith(_ENDINGS)
@@ -69,10 +76,10 @@ def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
         return []
 
 
-def is_table(raw: bytes) -> bool:
-    """Whether a file is a GHCB certificate table that holds something."""
+def is_table(raw: bytes, order: GuidOrder) -> bool:
+    """Whether a file is a certificate table of this order that holds something."""
     try:
-        found = snp_table.parse(raw)
+        found = snp_table.parse(raw, order)
     except EnarxError:
         return False
     return bool(found.certificates or found.crls)
