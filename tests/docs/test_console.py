@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,12 +105,9 @@ GROUPS = {
 
 
 def test_the_platform_table_counts_the_captures_that_there_are(evidence_dir: Path) -> None:
-    rows = [
-        line.split("|")[1:3] for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if "(`" in line
-    ]
-    shown = {
-        row[0].split("`")[1]: int(row[1].strip().split(",")[0].split()[0]) for row in rows if "process" not in row[0]
-    }
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|.*?\(`([a-z-]+)`.*?\) \| (\d+)", text, re.MULTILINE)
+    shown = {name: int(count) for name, count in rows}
     found = {
         name: sum(len(list((evidence_dir / kind).glob("*/vector.json"))) for kind in kinds)
         for name, kinds in GROUPS.items()

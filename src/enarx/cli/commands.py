@@ -79,7 +79,7 @@ def _named_only() -> None:
     """Stand in the table for a verb that was not typed."""
 
 
-def _say(wanted: bool) -> None:  # noqa: FBT001
+def _say(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
@@ -88,6 +88,6 @@ def _say(wanted: bool) -> None:  # noqa: FBT001
 
 
 def _version(
-    version: bool = typer.Option(False, "--version", callback=_say, is_eager=True, help="Show the version and exit."),  # noqa: FBT001
+    version: bool = typer.Option(False, "--version", callback=_say, is_eager=True, help="Show the version and exit."),
 ) -> None:
     """Keeps: programs that run where nobody can look inside, and prove it."""
