@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -120,3 +121,45 @@ def test_a_cut_answer_is_malformed(cut: int) -> None:
     assert Answer(b"evidence", Endorsements(crls=(b"crl",)), b"launch") == parse_answer(whole)
     with pytest.raises(Malformed):
         parse_answer(whole[: min(cut, len(whole) - 1)])
+
+
+def test_a_relying_party_that_drips_bytes_does_not_hold_the_keep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enarx.delivery.service.PATIENCE", 0.5)
+    service = AttestationService(server_context(*identity()), lambda *_: Answer(b"", Endorsements(), b""))
+    service.start()
+    with socket.create_connection(service.address) as slow:
+        slow.settimeout(5)
+        started = time.monotonic()
+        ended = b"?"
+        while ended == b"?" and time.monotonic() - started < 5:
+            try:
+                slow.sendall(b"\x16")
+                slow.settimeout(0.2)
+                ended = slow.recv(1)
+            except TimeoutError:
+                continue
+            except OSError:
+                ended = b""
+    service.stop()
+
+    assert time.monotonic() - started < 4
+
+
+def test_questions_asked_at_once_are_each_answered_for_their_own_connection(
+    keep: tuple[str, list[tuple[Question, bytes]]],
+) -> None:
+    url, seen = keep
+    answers: list[tuple[Question, bytes]] = []
+
+    def one() -> None:
+        asked = ask(url)
+        answers.append((Question(asked.nonce), asked.exporter))
+
+    threads = [threading.Thread(target=one) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert set(seen) == set(answers)
+    assert 12 == len(answers)

@@ -12,7 +12,7 @@ from OpenSSL import SSL
 
 from enarx.codec.x509 import Certificate
 from enarx.delivery.exchange import ALPN, MAX_ANSWER, NONCE_SIZE, Answer, Question, parse_answer
-from enarx.delivery.tls import Tls
+from enarx.delivery.tls import Deadline, Tls
 from enarx.errors import Misused, Reason, Unauthentic, Undetermined
 
 PATIENCE = 15.0
@@ -59,7 +59,7 @@ def ask(url: str) -> Asked:
     context.set_verify(SSL.VERIFY_NONE, lambda *_: True)
     peer = f"{host}:{port}"
     with _connected(host, port) as stream:
-        tls = Tls(context, stream, peer, server=False)
+        tls = Tls(context, Deadline(stream, PATIENCE), peer, server=False)
         if not host.replace(".", "").isdigit() and ":" not in host:
             tls.name_server(host)
         try:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from OpenSSL import SSL
 
 from enarx.delivery.exchange import ALPN, MAX_QUESTION, Answer, Question, parse_question
-from enarx.delivery.tls import Tls
+from enarx.delivery.tls import Deadline, Tls
 from enarx.errors import EnarxError, Misused, Reason
 
 PATIENCE = 10.0
@@ -82,8 +82,7 @@ class AttestationService:
 
     def _serve(self, connection: socket.socket) -> None:
         try:
-            connection.settimeout(PATIENCE)
-            tls = Tls(self._context, connection, "relying party", server=True)
+            tls = Tls(self._context, Deadline(connection, PATIENCE), "relying party", server=True)
             tls.handshake()
             question = parse_question(tls.receive(MAX_QUESTION))
             tls.send(self._answer(question, tls.exporter(question.nonce)).encoded())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -29,6 +30,37 @@ class Stream(Protocol):
 
     def sendall(self, data: bytes, /) -> None:
         """Send all of `data`."""
+
+
+class TimedSocket(Stream, Protocol):
+    """A socket: a stream whose patience can be set."""
+
+    def settimeout(self, value: float | None, /) -> None:
+        """Seconds for the next operation."""
+
+
+class Deadline:
+    """A socket with one time-out for everything: a peer that drips bytes gains nothing by it."""
+
+    def __init__(self, stream: TimedSocket, seconds: float) -> None:
+        self._stream = stream
+        self._end = time.monotonic() + seconds
+
+    def recv(self, size: int, /) -> bytes:
+        """Up to `size` bytes; `TimeoutError` once the time is over."""
+        self._wait()
+        return self._stream.recv(size)
+
+    def sendall(self, data: bytes, /) -> None:
+        """Send all of `data`; `TimeoutError` once the time is over."""
+        self._wait()
+        self._stream.sendall(data)
+
+    def _wait(self) -> None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._stream.settimeout(left)
 
 
 class Tls:

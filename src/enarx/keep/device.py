@@ -8,6 +8,7 @@ so that the Keep has no more of it than a guest has of the real one.
 from __future__ import annotations
 
 import socket
+import threading
 from typing import Any, Protocol
 
 from enarx.errors import Reason, Undetermined
@@ -17,6 +18,8 @@ from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.platform.chip import read_answer, request
 from enarx.platform.control import Deframer, frame
+from enarx.platform.tpm import device
+from enarx.platform.tpm.evidence import quoted
 
 PATIENCE = 30.0
 """Seconds for one answer; the slowest real device needs about one."""
@@ -45,6 +48,21 @@ class NoDevice:
         return Evidence(Kind.NONE, bound_digest(Kind.NONE, binding)), NOTHING
 
 
+class TpmDevice:
+    """The TPM of the machine. Its owner is the host, so what it quotes never satisfies a policy that asks for a TEE."""
+
+    def __init__(self, path: str) -> None:
+        self._send = device.open_device(path)
+        self._extended = False
+
+    def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
+        """A quote. The first one extends the launch digest before, and so before anything else runs."""
+        if not self._extended:
+            device.extend(self._send, device.LAUNCH_REGISTER, binding.launch)
+            self._extended = True
+        return quoted(self._send, bound_digest(Kind.TPM, binding), device.event_log())
+
+
 class SimulatedDevice:
     """A chip that the launcher plays at the other end of `stream`."""
 
@@ -52,10 +70,13 @@ class SimulatedDevice:
         self._kind = kind
         self._stream = stream
         self._stream.settimeout(PATIENCE)
+        self._turn = threading.Lock()
 
     def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
         """Ask the chip to sign over the binding's digest."""
-        return read_answer(self._exchange(request(bound_digest(self._kind, binding))))
+        with self._turn:  # one question at a time: an answer does not say whose it is
+            message = self._exchange(request(bound_digest(self._kind, binding)))
+        return read_answer(message)
 
     def _exchange(self, asked: dict[str, Any]) -> dict[str, Any]:
         deframer = Deframer()

@@ -13,7 +13,7 @@ from pathlib import Path
 from enarx.errors import EnarxError, Faulty, Reason
 from enarx.evidence.kind import Kind
 from enarx.keep.agent import Agent
-from enarx.keep.device import Device, NoDevice, SimulatedDevice
+from enarx.keep.device import Device, NoDevice, SimulatedDevice, TpmDevice
 from enarx.keep.link import Link
 from enarx.keep.story import FINAL, TABLE, State
 from enarx.runtime.store import CodeStore
@@ -70,6 +70,8 @@ def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | 
 
 def _device(text: str) -> Device:
     kind, _, fd = text.partition(":")
+    if fd.startswith("/"):
+        return TpmDevice(fd)
     return SimulatedDevice(Kind(kind), socket.socket(fileno=int(fd))) if fd else NoDevice()
 
 
