@@ -117,6 +117,14 @@ def test_a_newer_version_supersedes_whoever_shows_the_older() -> None:
     assert caught.value.reason is Reason.SECURITY_VERSION_TOO_LOW
 
 
+def test_files_are_believed_together() -> None:
+    files = [signed(references(version=version)) for version in (1, 3, 2)]
+    (found,) = corim.believed(files, keys(KEY), when=WHEN, trail=Trail())
+    assert found.security_version == 3
+    with pytest.raises(Unauthentic):
+        corim.believed([*files, signed(references(), OTHER)], keys(KEY), when=WHEN, trail=Trail())
+
+
 def test_an_expired_newer_version_does_not_bring_the_older_back() -> None:
     old = believed(signed(references(version=1, days=30)))
     new = believed(signed(references(version=2, days=10)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import typing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from enarx.evidence.check import Verdict
 from enarx.evidence.claims import Claims
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from tests.appraisal.test_field_vectors import checks
 
 ROOT = Path(__file__).resolve().parents[2] / "vectors" / "policy" / "whole"
 GENUINE = ROOT / "genuine"
@@ -205,6 +207,19 @@ def test_a_keep_without_a_tee_satisfies_no_policy_for_a_tee() -> None:
     accepted = judged(claims, none=none.NonePolicy(insecure="accepted"), snp=snp.unchecked())
     assert accepted.refusals() == ()
     assert Reason.NO_TEE in {c.reason for c in accepted.findings()}
+
+
+def test_the_one_field_of_none_alone_refuses() -> None:
+    for folder, reasons in (("genuine", []), ("insecure", [("no-tee", "policy: none.insecure")])):
+        refusals = [c for c in checks("none", folder, said("genuine")["when"]) if c.says_no()]
+        assert [(str(c.reason), c.source) for c in refusals] == reasons
+
+
+@pytest.mark.parametrize("section", sorted(SECTIONS))
+def test_every_field_of_every_section_has_a_vector(section: str) -> None:
+    (kind,) = (one for one in typing.get_args(typing.get_type_hints(Policy)[section]) if one is not type(None))
+    folders = {path.name for path in (ROOT.parent / section.replace("nvidia_", "nvidia-")).iterdir() if path.is_dir()}
+    assert folders - {"genuine"} == set(kind.__struct_fields__)
 
 
 def test_a_policy_is_current_up_to_its_last_instant() -> None:

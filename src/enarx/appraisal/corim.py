@@ -8,14 +8,14 @@ nobody reads would make a value hold where it should not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import cbor2
 import msgspec
 
-from enarx.appraisal.reference import LISTS, REGISTERS, ReferenceValues, Value
+from enarx.appraisal.reference import LISTS, REGISTERS, ReferenceValues, Value, current
 from enarx.codec import cbor
 from enarx.codec.digest import SIZES, sha256
 from enarx.codec.x509 import PublicKey
@@ -82,6 +82,13 @@ def authenticate(manifest: Manifest, keys: Mapping[bytes, PublicKey], trail: Tra
     if refusal is not None:
         raise refusal
     raise Unauthentic(Reason.UNKNOWN_ANCHOR, "CoRIM: no key is trusted to sign reference values")
+
+
+def believed(
+    files: Iterable[bytes], keys: Mapping[bytes, PublicKey], *, when: datetime, trail: Trail
+) -> tuple[ReferenceValues, ...]:
+    """The current reference values of signed files: parsed, authenticated, superseded ones left out."""
+    return current((authenticate(parse(raw), keys, trail) for raw in files), when=when)
 
 
 def _manifest(payload: bytes) -> ReferenceValues:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 from enarx.evidence.snp_report import Cpuid
@@ -43,8 +44,8 @@ _MODELS = (
 
 
 def product_named(name: str) -> Product | None:
-    """The product of a productName extension ("Milan-B0", "Turin") or of a certificate's name."""
-    return _NAMES.get(name.partition("-")[0])
+    """The product of a productName extension ("Milan-B0", "Turin") or of a certificate's name; a stepping may follow."""
+    return _NAMES.get(re.split("[- ]", name, maxsplit=1)[0])
 
 
 def product_of(cpuid: Cpuid) -> Product | None:
