@@ -31,7 +31,7 @@ class Channel:
         """Whether a message begins to arrive within this time; None waits for ever."""
         poll = select.poll()
         poll.register(self._end.fileno(), select.POLLIN)
-        return bool(poll.poll(None if seconds is None else int(seconds * 1000) + 1))
+        return bool(poll.poll(None if seconds is None else -int(-seconds * 1000 // 1)))
 
     def send(self, kind: int, *fields: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send a message; descriptors travel with its first byte."""

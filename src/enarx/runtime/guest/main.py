@@ -38,6 +38,7 @@ def main(library: str, parent: int) -> NoReturn:
     code = AGENT_GONE
     try:
         machine = Machine(Library(library))
+        prepare(channel)
         kind, *fields = run(machine, started(channel), channel, parent)
         channel.send(kind, *fields)
         code = 0
@@ -68,6 +69,14 @@ def die_with(parent: int) -> None:
     libc.signal(SIGINT, None)
     if os.getppid() != parent:
         os._exit(AGENT_GONE)
+
+
+def prepare(channel: Channel) -> None:
+    """Load what most guests need, as long as the agent has nothing else to ask."""
+    for name in ("wasi.path", "guest.tree", "wasi.hostdir", "wasi.socket"):
+        if channel.readable(0):
+            return
+        __import__(f"enarx.runtime.{name}")
 
 
 def started(channel: Channel) -> Start:
