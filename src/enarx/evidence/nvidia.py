@@ -131,6 +131,7 @@ def authenticate(
         blocks=report.measurements.blocks,
         when=when,
         trail=trail,
+        memory=memory,
     )
     return NvidiaClaims(
         kind=report.kind,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -18,6 +19,7 @@ from enarx.codec.x509 import Certificate
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import rim
 from enarx.evidence.check import Trail
+from enarx.evidence.memory import Memory
 from enarx.evidence.nvidia_ocsp import pairs_of, statuses
 from enarx.evidence.nvidia_opaque import Opaque
 from enarx.evidence.rim import AuthenticRim, Reference, Rim
@@ -66,11 +68,12 @@ def compare(
     blocks: tuple[Block, ...],
     when: datetime,
     trail: Trail,
+    memory: Memory[Any] | None = None,
 ) -> tuple[Match, ...]:
     """What came of each manifest that was given; each is noted in `trail`."""
     found = []
     for raw in given:
-        match = _match(raw, ocsp, roots, product=product, opaque=opaque, blocks=blocks, when=when)
+        match = _match(raw, ocsp, roots, product=product, opaque=opaque, blocks=blocks, when=when, memory=memory)
         trail.note(
             f"RIM {match.part or 'of something else'} {match.version}".rstrip(),
             _said(match),
@@ -90,12 +93,17 @@ def _match(
     opaque: Opaque,
     blocks: tuple[Block, ...],
     when: datetime,
+    memory: Memory[Any] | None,
 ) -> Match:
     part, version = None, ""
+    known: AuthenticRim | None = memory.get(("rim", roots, raw)) if memory is not None else None
     try:
-        parsed = rim.parse(raw)
+        parsed = known.rim if known is not None else rim.parse(raw)
         part, version = _part(parsed, product, opaque), parsed.version
-        authentic = rim.authenticate(parsed, roots, when=when)
+        authentic = known or rim.authenticate_signature(parsed, roots)
+        if memory is not None:
+            memory.keep(("rim", roots, raw), authentic)
+        rim.require_current(authentic, when=when)
         said = _signers_status(authentic, ocsp, when=when)
     except EnarxError as error:
         return Match(part, version, "", error.reason)

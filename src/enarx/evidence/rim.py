@@ -15,7 +15,7 @@ from enarx.codec.digest import sha256, unhex
 from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Reason
 from enarx.evidence import rim_signature
-from enarx.evidence.chain import authenticate_chain
+from enarx.evidence.chain import authenticate_links, require_valid, window_of
 from enarx.evidence.check import Check, Trail
 from enarx.evidence.claims import Window
 from enarx.evidence.rim_signature import Signature
@@ -158,9 +158,16 @@ def authenticate(rim: Rim, roots: tuple[Certificate, ...], *, when: datetime) ->
     NVIDIA's signers live a year or two while the manifests stay in use; an expired one is
     refused here, and a newer manifest for the same version is what mends it.
     """
+    signed = authenticate_signature(rim, roots)
+    require_current(signed, when=when)
+    return signed
+
+
+def authenticate_signature(rim: Rim, roots: tuple[Certificate, ...]) -> AuthenticRim:
+    """The part of `authenticate` that no time changes, and that a memory may keep."""
     trail = Trail()
     path = _path(tuple(Certificate(raw, "RIM signer") for raw in rim.signature.certificates), roots)
-    window = authenticate_chain(path, roots, when=when, trail=trail, name="RIM signer", source="TCG RIM 1.01")
+    authenticate_links(path, roots, trail=trail, name="RIM signer", source="TCG RIM 1.01")
     leaf = path[0]
     usage = leaf.key_usage()
     trail.require(
@@ -179,7 +186,14 @@ def authenticate(rim: Rim, roots: tuple[Certificate, ...], *, when: datetime) ->
         expectation=MANUFACTURER_ID,
         source="IANA private enterprise numbers",
     )
-    return AuthenticRim(rim, leaf.common_name(), path, window, trail.checks())
+    return AuthenticRim(rim, leaf.common_name(), path, window_of(path), trail.checks())
+
+
+def require_current(signed: AuthenticRim, *, when: datetime) -> None:
+    """Every certificate above the manifest is valid at `when`."""
+    trail = Trail()
+    for certificate in signed.path:
+        require_valid(certificate, when=when, trail=trail, name="RIM signer")
 
 
 def _path(given: tuple[Certificate, ...], roots: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
