@@ -105,5 +105,9 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
         },
     ),
     "steward": ("The attesting certificate authority.", {"serve": Verb("enarx.cli.steward:serve", "Serve.")}),
+    "log": (
+        "The Steward's log of what it issued.",
+        {"verify": Verb("enarx.cli.log:verify", "Check that the log has a certificate, and that it only grew.")},
+    ),
     "drawbridge": ("The registry.", {"serve": Verb("enarx.cli.drawbridge:serve", "Serve.")}),
 }

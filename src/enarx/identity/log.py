@@ -21,7 +21,7 @@ from enarx.codec import cbor
 from enarx.codec.der import OCTET_STRING, SEQUENCE, UTF8_STRING, Der, write, write_integer
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate
-from enarx.errors import Malformed, Reason, Unauthentic
+from enarx.errors import Malformed, Misused, Reason, Unauthentic
 from enarx.identity import profile
 
 VERSION = 1
@@ -57,6 +57,19 @@ def key_hash(name: str, public: bytes) -> bytes:
 def verifier_key(name: str, public: bytes) -> str:
     """A public key in the form that other tools read: `NAME+HASH+BASE64`."""
     return f"{name}+{key_hash(name, public).hex()}+{base64.b64encode(_ED25519 + public).decode()}"
+
+
+def public_key(text: str) -> bytes:
+    """The Ed25519 key in the form of `verifier_key`; `Misused` for any other text."""
+    name, _, rest = text.partition("+")
+    hashed, _, encoded = rest.partition("+")
+    try:
+        raw = base64.b64decode(encoded, validate=True)
+    except (ValueError, binascii.Error):
+        raw = b""
+    if len(raw) != 33 or raw[:1] != _ED25519 or key_hash(name, raw[1:]).hex() != hashed:
+        raise Misused(Reason.SYNTAX, "key of the log", hint="NAME+HASH+BASE64, as /log/key says it")
+    return raw[1:]
 
 
 def note_line(name: str, hashed: bytes, signature: bytes) -> bytes:

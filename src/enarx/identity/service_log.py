@@ -11,7 +11,7 @@ from litestar.params import Parameter
 from enarx.codec.digest import unhex
 from enarx.identity import tiles
 from enarx.identity.archive import Archive, Proof
-from enarx.identity.log import LogKey
+from enarx.identity.log import LogKey, verifier_key
 from enarx.identity.merkle import TILE_WIDTH, Peaks
 
 _FOREVER = {"cache-control": "public, max-age=604800, immutable"}
@@ -29,6 +29,11 @@ def routes(archive: Archive, key: LogKey) -> list[Any]:
         """The tree as it is now, signed (c2sp.org/tlog-checkpoint)."""
         return Response(signed(archive.tree()), media_type="text/plain; charset=utf-8", headers=_NOW)
 
+    @get("/log/key")
+    async def public_key() -> Response[str]:
+        """The key that signs checkpoints, as other tools read it: NAME+HASH+BASE64."""
+        return Response(verifier_key(key.origin, key.public), media_type="text/plain; charset=utf-8")
+
     @get("/log/tile/{path:path}", sync_to_thread=True, include_in_schema=False)
     def tile(path: str) -> Response[bytes]:
         """A tile (c2sp.org/tlog-tiles)."""
@@ -43,4 +48,4 @@ def routes(archive: Archive, key: LogKey) -> list[Any]:
         """That the log has the leaf with this hash, in the tree as it is now."""
         return archive.proof(unhex(leaf, "leaf", size=32), signed)
 
-    return [checkpoint, tile, proof]
+    return [checkpoint, public_key, tile, proof]
