@@ -10,18 +10,29 @@ from typing import Any
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enarx.errors import EnarxError, Malformed, Reason, Unauthentic, Undetermined
-from enarx.evidence import intel_document, intel_intermediates, intel_qe_identity, intel_roots, intel_tcb_info, tdx
+from enarx.evidence import (
+    intel_collateral,
+    intel_document,
+    intel_intermediates,
+    intel_pck,
+    intel_pem,
+    intel_qe_identity,
+    intel_roots,
+    intel_tcb_info,
+    tdx,
+)
 from enarx.evidence.anchor import Anchors, Vendor
 from enarx.evidence.endorsement import Endorsements, IntelCollateral
 from enarx.evidence.intel_tcb_status import TcbStatus
 from enarx.evidence.memory import Memory
 from enarx.evidence.production import production
 from enarx.platform.simulated import intel_documents, pki
-from enarx.platform.simulated.intel_pki import SimulatedIntel
+from enarx.platform.simulated.intel_pki import SimulatedIntel, _authority, extension_of
 from enarx.platform.simulated.intel_quote import Machine, platform
 from enarx.platform.simulated.tdx import SimulatedTdx
 
@@ -449,3 +460,74 @@ def test_a_quote_that_only_names_its_certificate_is_judged_with_the_chain_beside
     wrong = tuple(pki.der(one) for one in (MACHINE.intel.root.certificate, other.machine.pck,
                                            MACHINE.intel.ca.certificate))  # fmt: skip
     assert (Unauthentic, Reason.SIGNATURE_INVALID) == answer(None, quote=bytes(short), certificates=wrong)
+
+
+# --- certificates --------------------------------------------------------------------------------
+
+
+def pck_with(**changed: Any) -> bytes:
+    """The quote with another PCK certificate in its chain, by the same CA."""
+    intel, platform_ = MACHINE.intel, MACHINE.platform
+    key = changed.get("key", MACHINE.pck_key.public_key())
+    extensions = changed.get("extensions", [x509.UnrecognizedExtension(SGX_OID, extension_of(platform_))])
+    usual = [x509.BasicConstraints(ca=changed.get("ca", False), path_length=None)]
+    leaf = pki.issued(
+        changed.get("name", "Intel SGX PCK Certificate"), key, intel.ca, WHEN - DAY, WHEN + DAY,
+        extensions=[(one, False) for one in (*usual, *extensions)],
+    )  # fmt: skip
+    machine = msgspec.structs.replace(MACHINE, pck=leaf)
+    return SimulatedTdx(machine, WHEN, DOMAIN.fields).quote(b"")
+
+
+SGX_OID = x509.ObjectIdentifier(intel_pck.EXTENSION)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"name": "Intel SGX PCK Platform CA"}, Reason.CERTIFICATE_PROFILE),
+        ({"ca": True}, Reason.CERTIFICATE_PROFILE),
+        ({"extensions": []}, Reason.CERTIFICATE_PROFILE),
+        ({"key": ec.generate_private_key(ec.SECP384R1()).public_key()}, Reason.ALGORITHM),
+        ({"key": ec.generate_private_key(ec.SECP256R1()).public_key()}, Reason.SIGNATURE_INVALID),
+    ],
+)
+def test_a_pck_certificate_has_the_profile_of_one(changed: dict[str, Any], reason: Reason) -> None:
+    assert judge(GIVEN, quote=pck_with())
+    assert (Unauthentic, reason) == answer(GIVEN, quote=pck_with(**changed))
+
+
+def test_a_chain_has_as_many_certificates_as_it_should() -> None:
+    for name in ("tcb_chain", "qe_chain", "pck_crl_chain"):
+        blocks = [intel_pem.armour(one) for one in intel_pem.blocks(getattr(GIVEN, name), name)]
+        for text in (blocks[0], blocks[0] + b"".join(blocks), b"".join(blocks[::-1])):
+            assert answer(with_(**{name: text}))[1] in {Reason.WRONG_LENGTH, Reason.UNKNOWN_ANCHOR}
+
+
+def test_two_signers_of_collateral_are_both_looked_up() -> None:
+    intel = MACHINE.intel
+    second = _authority("Intel SGX TCB Signing", WHEN, intel.root, ca=False)
+    identity_ = intel_documents.document("enclaveIdentity", IDENTITY, second.key)
+    given_ = with_(qe_identity=identity_, qe_chain=intel.chain(second.certificate))
+    assert judge(given_)
+    revoked = intel.root_crl(WHEN, revoked=(second.certificate.serial_number,))
+    assert (Unauthentic, Reason.REVOKED) == answer(msgspec.structs.replace(given_, root_crl=revoked))
+
+
+def test_collateral_can_be_verified_before_anybody_judges_with_it() -> None:
+    roots = DOMAIN.anchors().of(Vendor.INTEL)
+    found = intel_collateral.verified(GIVEN, roots, memory=Memory())
+    assert (19, "TDX") == (found.info.evaluation_number, found.info.tee)
+    with pytest.raises(Unauthentic):
+        intel_collateral.verified(GIVEN, production().of(Vendor.INTEL), memory=Memory())
+
+
+def test_a_signature_has_one_spelling() -> None:
+    raw = GIVEN.tcb_info
+    signature = raw[-130:-2]
+    assert judge(with_(tcb_info=raw.replace(signature, signature.upper())))
+    mixed = signature[:64].upper() + signature[64:]
+    if mixed not in {signature, signature.upper()}:
+        assert (Malformed, Reason.NOT_CANONICAL) == answer(with_(tcb_info=raw.replace(signature, mixed)))
+    assert (Malformed, Reason.MISSING) == answer(with_(tcb_info=GIVEN.qe_identity))
+    assert (Malformed, Reason.TOO_LARGE) == answer(with_(tcb_info=raw + b" " * intel_document.MAX_BYTES))

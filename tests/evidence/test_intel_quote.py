@@ -73,6 +73,10 @@ def test_zeros_may_follow_a_quote_and_nothing_else() -> None:
         (with_bytes(V5, 48, b"\1\0"), Reason.INCONSISTENT),
         (with_bytes(V5, 48, b"\2\0"), Reason.INCONSISTENT),
         (with_bytes(V5, 50, b"\x89"), Reason.INCONSISTENT),
+        (
+            V4.replace(b"\5\0" + V4[V4.index(b"-----BEGIN") - 4 : V4.index(b"-----BEGIN")], b"\x08\0" + bytes(4), 1),
+            Reason.UNKNOWN_KIND,
+        ),
         (V3, Reason.UNKNOWN_KIND),
         (V4[:47], Reason.TRUNCATED),
         (b"", Reason.TRUNCATED),
@@ -165,6 +169,10 @@ WRONG = {
     "PPID of another type": [entry(".1", der.write(der.UTF8_STRING, bytes(16))), *ENTRIES[1:]],
     "PPID with more after it": [entry(".1", der.write(der.OCTET_STRING, bytes(16)) + b"\5\0"), *ENTRIES[1:]],
     "an SGX type of the future": [*ENTRIES[:4], entry(".5", der.write(der.ENUMERATED, b"\3")), *ENTRIES[5:]],
+    "a configuration of the future": [
+        *ENTRIES[:6],
+        entry(".7", der.write(der.SEQUENCE, entry(".7.4", der.write(der.BOOLEAN, b"\0")))),
+    ],
     "a boolean that is neither": [
         *ENTRIES[:6],
         entry(".7", der.write(der.SEQUENCE, entry(".7.1", der.write(der.BOOLEAN, b"\1")))),

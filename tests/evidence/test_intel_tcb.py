@@ -83,6 +83,12 @@ def test_a_level_without_tdx_components_is_none_for_a_trust_domain() -> None:
     assert S.NOT_SUPPORTED is standing(info(level(tdx=None)), QE, SERVER, 8, (TDX,)).platform
 
 
+def test_components_of_another_number_are_never_reached() -> None:
+    for wrong in (SGX[:15], SGX + b"\0", b""):
+        assert S.NOT_SUPPORTED is standing(info(level(wrong)), QE, SERVER, 8, (TDX,)).platform
+        assert S.NOT_SUPPORTED is standing(info(level(tdx=wrong)), QE, SERVER, 8, (TDX,)).platform
+
+
 def test_the_module_has_levels_of_its_own() -> None:
     levels = (isv(6), isv(4, S.OUT_OF_DATE, "M-1"))
     found = standing(info(level(), identities=(module("TDX_01", *levels),)), QE, SERVER, 8, (TDX,))
