@@ -120,7 +120,10 @@ def test_an_endorsement_key_certificate_alone_vouches_for_nothing() -> None:
         (x509.ExtendedKeyUsage([x509.ObjectIdentifier(EK_CERTIFICATE)]), False),
     ]
     of = SimulatedTpm.made(NOW, extensions=extensions)
-    assert refused(Undetermined, of.evidence(NONCE), of=of) is Reason.KEY_MISSING
+    with pytest.raises(Undetermined) as error:
+        judge(of.evidence(NONCE), of=of)
+    assert error.value.reason is Reason.KEY_MISSING
+    assert any(check.name.startswith("endorsement key certificate") for check in error.value.checks)
 
 
 @pytest.mark.parametrize(

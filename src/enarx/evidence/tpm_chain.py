@@ -61,6 +61,8 @@ def vouched(
     leaf = next((one for one in certificates if not one.is_ca and spki_of(one.public_key) == key.spki()), None)
     if leaf is not None and EK_CERTIFICATE not in usages(leaf):
         return _certified(leaf, certificates, crls, anchors=anchors, when=when, trail=trail, memory=memory)
+    for endorsement in (one for one in certificates if EK_CERTIFICATE in usages(one) and not one.is_ca):
+        trail.note("endorsement key certificate: says nothing of the attestation key", endorsement.name)
     named = key.spki() in anchors.keys
     trail.require(
         named,
