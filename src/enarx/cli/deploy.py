@@ -68,15 +68,17 @@ def deploy(
         from enarx.cli.files import write
 
         write(save_launch, placed.launch.encoded())
-    return run(placed, launched(machine, placed.launch), attest=attest, events=events)
+    return run(placed, launched(machine, placed.launch), attest=attest, events=events, backend=backend)
 
 
 def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Any:
     """The simulated machine to launch on, or None for a Keep that says `none`."""
     if backend == "auto":
         backend = "process"  # the only one that this machine is known to have
-    if backend != "process":
-        if backend not in ("kvm", "tcg", "snp", "tdx", "sgx"):
+    if backend in {"snp", "tdx"}:
+        return None
+    if backend not in {"process", "kvm", "tcg"}:
+        if backend != "sgx":
             raise Misused(Reason.BACKEND_UNKNOWN, f"backend {backend!r}", hint="enarx platform info")
         raise Undetermined(
             Reason.BACKEND_UNAVAILABLE, f"backend {backend!r} cannot be opened here", hint="enarx platform info"
@@ -104,13 +106,27 @@ def launched(machine: Any, launch: Launch) -> Chip | None:
     return store.launched(machine, launch.digest(), store.agent_measurement())
 
 
-def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None) -> int:
-    """Open the Keep, tell what happens, and pass on the program's exit code."""
+def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: str) -> Any:
+    """The Keep on its backend: an agent in a process, or the same agent in a machine of its own."""
     document = placed.launch.encoded()
     stdio = {name: STDIO[name] for name, source in placed.launch.stdio.items() if source == "host"}
-    keep = ProcessKeep(
-        document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio, code=cache_folder()
+    if backend in {"process", "auto"}:
+        return ProcessKeep(
+            document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio, code=cache_folder()
+        )
+    from enarx.cli.vm_backend import opened
+
+    launch = placed.launch.digest()
+    return opened(
+        backend, document, launch=launch, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio
     )
+
+
+def run(
+    placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None, backend: str = "process"
+) -> int:
+    """Open the Keep, tell what happens, and pass on the program's exit code."""
+    keep = _opened(backend, placed, chip, attest=attest)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keep.ask_to_stop())
     refused: EnarxError | None = None

@@ -86,7 +86,9 @@ def launch_digest(
             digest = _unwritten(digest, _TYPES[SevKind(section.kind)], section.gpa, section.size)
         else:
             raise Malformed(Reason.UNKNOWN_KIND, f"OVMF: SEV section of type {section.kind:#x}")
-    if hashed is not None and not any(one.kind == SevKind.KERNEL_HASHES for one in ovmf.sev_sections(firmware, entries)):
+    if hashed is not None and not any(
+        one.kind == SevKind.KERNEL_HASHES for one in ovmf.sev_sections(firmware, entries)
+    ):
         raise Misused(
             Reason.BOOT_NOT_MEASURED,
             "this OVMF has no table for the kernel's hashes, so the launch would not measure the kernel",
@@ -143,9 +145,7 @@ def _signature(family: int, model: int, stepping: int) -> int:
     return high << 20 | (model >> 4) << 16 | low << 8 | (model & 0xF) << 4 | stepping
 
 
-def _processors(
-    digest: bytes, entries: dict[uuid.UUID, bytes], *, cpus: int, signature: int, features: int
-) -> bytes:
+def _processors(digest: bytes, entries: dict[uuid.UUID, bytes], *, cpus: int, signature: int, features: int) -> bytes:
     first = vmsa(0xFFFF_FFF0, signature, features)
     others = vmsa(ovmf.number(entries, ovmf.RESET_BLOCK, "SEV-ES reset block"), signature, features)
     for number in range(cpus):

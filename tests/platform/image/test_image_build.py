@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from enarx.errors import EnarxError, Malformed, Reason, Undetermined
-from enarx.platform.image import folder_store, manifest as manifests
+from enarx.platform.image import folder_store
+from enarx.platform.image import manifest as manifests
 from enarx.platform.image.build import BILL, CMDLINE, INITRD, KERNEL, KERNEL_ELF, MANIFEST, Image
 from enarx.platform.image.lock import Deb, Lock, Use, Wheel
 from enarx.platform.image.store import Store

@@ -20,7 +20,8 @@ from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.tpm_key import parse as parse_key
 from enarx.measurement import tpm as predictions
-from enarx.platform.image import folder_store, manifest as manifests
+from enarx.platform.image import folder_store
+from enarx.platform.image import manifest as manifests
 from enarx.platform.image.build import CMDLINE, INITRD, KERNEL, MANIFEST
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice

@@ -33,7 +33,7 @@ def archive(entries: Mapping[str, Entry]) -> bytes:
     """The archive of these absolute paths; folders above them are added."""
     tree = dict(entries)
     for path in entries:
-        while (path := posixpath.dirname(path)) != "/":  # noqa: PLW2901 - climbs
+        while (path := posixpath.dirname(path)) != "/":
             tree.setdefault(path, Entry(directory=True))
     out = bytearray()
     for number, path in enumerate(sorted(tree), start=1):

@@ -67,7 +67,7 @@ def replace(path: Path, body: bytes) -> None:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-")
         with open(handle, "wb") as out:
             out.write(body)
-        os.chmod(name, 0o644)  # noqa: S103 - images hold no secrets, and QEMU runs as another user
+        os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
         raise Misused(Reason.FILE_UNWRITABLE, f"{path}: {error.strerror}") from None

@@ -26,6 +26,8 @@ from enarx.platform.vm.relay import Relay
 ATTEST_PORT = 4433
 """Where the agent listens inside for relying parties."""
 STOP_PATIENCE = 5.0
+MAX_PORTS = 16
+"""Listening ports that a machine may name."""
 BOOT_PATIENCE = 120
 """Seconds until the agent's first frame; emulation with firmware takes eight."""
 SEND_PATIENCE = 10
@@ -57,17 +59,18 @@ class VmKeep:
         stdio    "stdin", "stdout", "stderr" -> the host's descriptor, as the launch says
         attest   "HOST:PORT" where relying parties may ask; port 0 chooses a free one, "" for nobody
         cas      certificates of authorities, PEM, that the launch document names by digest
-        publish  port inside -> "HOST:PORT" of the host, opened when the agent says that the guest listens
+        publish  port inside -> "HOST:PORT" of the host, opened when the agent says that the guest listens;
+                 None opens the address that the agent names, as an agent on `process` would by itself
         reach    which hosts and ports the launcher connects the Keep to
         """
         self._chip = chip
         self._nodes = dict(nodes or {})
         self._stdio = dict(stdio or {})
         self._reach = reach
-        self._publish = dict(publish or {})
+        self._as_named = publish is None
         self._bound: dict[int, socket.socket] = {}
         try:
-            for port, address in (({ATTEST_PORT: attest} if attest else {}) | self._publish).items():
+            for port, address in (({ATTEST_PORT: attest} if attest else {}) | dict(publish or {})).items():
                 self._bound[port] = _bind(address)
             self.machine = Machine(image, choice, groups=groups)
         except BaseException:
@@ -160,7 +163,11 @@ class VmKeep:
         """Accept connections from now on, and name the address by which the host reaches it."""
         number = str(message.get("address", "")).rpartition(":")[2]
         port = int(number) if number.isdigit() else -1
-        if (listener := self._bound.pop(port, None)) is None:
+        listener = self._bound.pop(port, None)
+        if listener is None and self._as_named and 0 < port <= 65535 and len(self.addresses) < MAX_PORTS:
+            listener = _bind(str(message.get("address")))
+            self.addresses[port] = _name(listener)
+        if listener is None:
             return message
         self._relay.listen(listener, f"port {port}")
         return {**message, "address": self.addresses[port]}

@@ -29,7 +29,7 @@ def unresolved(
     family: int = 0,
     type: int = 0,
     proto: int = 0,
-    flags: int = 0,  # noqa: A002, ARG001
+    flags: int = 0,
 ) -> list[Any]:
     """`socket.getaddrinfo` without an answer: the name itself stands for its address."""
     name = host.decode() if isinstance(host, bytes) else (host or "127.0.0.1")
