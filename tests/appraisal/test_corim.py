@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enarx.appraisal import corim, corim_writer, nitro, snp, tpm
-from enarx.appraisal.appraise import section_checks
+from enarx.appraisal.appraise import appraise, section_checks
 from enarx.appraisal.policy import load
-from enarx.appraisal.reference import LISTS, ReferenceValues, Value, applied, current
+from enarx.appraisal.reference import LISTS, ReferenceValues, Value, applied, current, joined
+from enarx.appraisal.tied import Expected
 from enarx.errors import EnarxError, Malformed, Misused, Reason, Unacceptable, Unauthentic, Undetermined
 from enarx.evidence.check import Trail
 from enarx.evidence.cose import signed_bytes
@@ -159,6 +160,15 @@ def test_values_count_as_those_of_the_policy() -> None:
     assert refusals == [Reason.MEASUREMENT_NOT_ACCEPTED]
     extended = applied(empty, (believed(signed(references())),))
     assert [c for c in section_checks(claims, extended, when=WHEN) if c.says_no()] == []
+
+
+def test_results_name_the_reference_values() -> None:
+    loaded = load(GENUINE.read_bytes(), "genuine")
+    with_values = joined(loaded, (believed(signed(references(version=4))),))
+    appraisal = appraise((claims_of("snp", "genuine", WHEN),), with_values, Expected(), when=WHEN)
+    (note,) = (c for c in appraisal.checks if c.name == "reference values")
+    assert str(note.fact).startswith("keep-image version 4 sha256:")
+    assert appraisal.policy_digest == loaded.digest
 
 
 def test_what_is_open_stays_open_and_what_is_missing_stays_missing() -> None:

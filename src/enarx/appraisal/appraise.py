@@ -17,7 +17,7 @@ from enarx.appraisal.whole import whole_checks
 from enarx.errors import Reason
 from enarx.evidence.azure import AzureClaims
 from enarx.evidence.cca import CcaClaims
-from enarx.evidence.check import Check
+from enarx.evidence.check import Check, Verdict
 from enarx.evidence.claims import Claims
 from enarx.evidence.kind import Kind
 from enarx.evidence.nitro import NitroClaims, NitroTpmClaims
@@ -47,7 +47,7 @@ def appraise(
     judged = tuple(Member(claims, section_checks(claims, policy, when=when)) for claims in members)
     return Appraisal(
         members=judged,
-        checks=whole_checks(members, policy, expected, when=when),
+        checks=(*whole_checks(members, policy, expected, when=when), *map(_reference, loaded.references)),
         policy=policy.name,
         policy_digest=loaded.digest,
         when=when,
@@ -85,6 +85,10 @@ def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[C
             return none.appraise(claims, policy.none, when=when)
         case _:
             return (_no_section(claims),)
+
+
+def _reference(said: str) -> Check:
+    return Check("reference values", Verdict.NOTED, None, said, "", "given with the policy")
 
 
 def _no_section(claims: Claims) -> Check:

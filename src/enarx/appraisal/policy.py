@@ -75,10 +75,14 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """A policy with the SHA-256 of the file that said it."""
+    """A policy with the SHA-256 of the file that said it.
+
+    references  reference values that were joined to it: name, version and digest, for results
+    """
 
     policy: Policy
     digest: bytes
+    references: tuple[str, ...] = ()
 
 
 def load(text: bytes, where: str) -> Loaded:

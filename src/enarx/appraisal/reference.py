@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from enarx.appraisal.expectation import UNCHECKED, Section
-from enarx.appraisal.policy import Policy
+from enarx.appraisal.policy import Loaded, Policy
 from enarx.appraisal.sgx import SgxPolicy
 from enarx.appraisal.snp import SnpPolicy
 from enarx.appraisal.tdx import TdxPolicy
@@ -95,6 +95,13 @@ def _require_current(one: ReferenceValues, when: datetime, minimum: int | None) 
         raise Undetermined(Reason.NOT_YET_VALID, what)
     if minimum is not None and one.security_version < minimum:
         raise Unacceptable(Reason.SECURITY_VERSION_TOO_LOW, what, hint=f"version {minimum} or later is wanted")
+
+
+def joined(loaded: Loaded, references: Iterable[ReferenceValues]) -> Loaded:
+    """The policy with reference values joined to it; results name them."""
+    given = tuple(references)
+    said = tuple(f"{one.name} version {one.security_version} sha256:{one.digest.hex()}" for one in given)
+    return Loaded(applied(loaded.policy, given), loaded.digest, (*loaded.references, *said))
 
 
 def applied(policy: Policy, references: Iterable[ReferenceValues]) -> Policy:
