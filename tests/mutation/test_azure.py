@@ -1,5 +1,4 @@
 """Genuine Azure machines, changed: nothing of them is accepted any more."""
-# ruff: noqa: T201 - the counts are shown
 
 from __future__ import annotations
 

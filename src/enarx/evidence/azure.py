@@ -33,7 +33,7 @@ from enarx.evidence.snp import SnpClaims
 from enarx.evidence.tdx import TdxClaims
 from enarx.evidence.tpm import Boot, Quote, believed, boot_facts, certificates_in
 from enarx.evidence.tpm import parse as parse_quote
-from enarx.evidence.tpm_chain import VENDORS, leaf_of, vouched
+from enarx.evidence.tpm_chain import VENDORS, Vouched, leaf_of, vouched
 from enarx.evidence.tpm_key import spki_of
 
 PARTS = frozenset({"td_quote", "quote", "signature", "pcrs", "event_log", "ak_certificates"})
@@ -111,33 +111,36 @@ def authenticate(
     trail.extend(tee.checks)
     if isinstance(tee, TdxClaims):
         require_same(report.hardware, tee.domain, trail)
-    trail.require(
-        tee.bound == report.expected_report_data(),
-        Reason.KEY_NOT_BOUND,
-        "runtime data is what report_data is the hash of",
-        fact=tee.bound,
-        expectation=report.expected_report_data(),
-        source=SOURCE,
-    )
+    _require_hashed(report, tee.bound, trail)
     boot = believed(quote, report.ak, trail=trail) if quote else None
-    authority, window = HCL, tee.window
+    found = Vouched(HCL, None)
     if certificates:
         _require_same_key(report, certificates, trail)
         found = vouched(report.ak, certificates, above, anchors=anchors, when=when, trail=trail, memory=memory)
-        authority, window = found.authority, _common(window, found.window)
     return AzureClaims(
         kind=report.kind,
         anchors=anchors.name,
         bound=boot.extra_data if boot else b"",
         launch=tee.launch,
-        window=window,
+        window=_common(tee.window, found.window),
         checks=trail.checks(),
         tee=tee,
         boot=boot,
-        authority=authority,
+        authority=found.authority,
         ak=report.ak.spki(),
         vm=report.vm,
         user_data=report.user_data,
+    )
+
+
+def _require_hashed(report: HclReport, report_data: bytes, trail: Trail) -> None:
+    trail.require(
+        report_data == report.expected_report_data(),
+        Reason.KEY_NOT_BOUND,
+        "runtime data is what report_data is the hash of",
+        fact=report_data,
+        expectation=report.expected_report_data(),
+        source=SOURCE,
     )
 
 

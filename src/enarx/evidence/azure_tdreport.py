@@ -39,6 +39,31 @@ def require_same(raw: bytes, domain: TdReport, trail: Trail) -> None:
     What a quote does not have is at least consistent: TEE_TCB_INFO and TDINFO have the hashes
     that stand in the report. Nothing here vouches for CPUSVN, the MAC and the report's version.
     """
+    kind, found, hashed = _read(raw)
+    trail.require(
+        kind in _REPORT_TYPES, Reason.UNKNOWN_KIND, "TDREPORT: type", fact=kind, expectation="TDX", source=SOURCE
+    )
+    for field, value in found.items():
+        trail.require(
+            value == getattr(domain, field),
+            Reason.INCONSISTENT,
+            f"TDREPORT and quote: {field}",
+            fact=value,
+            expectation=getattr(domain, field),
+            source=SOURCE,
+        )
+    for name, (part, digest) in hashed.items():
+        trail.require(
+            hashlib.sha384(part).digest() == digest,
+            Reason.DIGEST_MISMATCH,
+            f"TDREPORT: {name}_HASH",
+            fact=digest,
+            source=SOURCE,
+        )
+
+
+def _read(raw: bytes) -> tuple[bytes, dict[str, bytes], dict[str, tuple[bytes, bytes]]]:
+    """REPORTTYPE, the fields that a quote has too, and the parts of which the report has a hash."""
     cursor = Cursor(raw, "TDREPORT")
     found: dict[str, bytes] = {}
     kind = cursor.take(4, "REPORTTYPE")
@@ -59,23 +84,4 @@ def require_same(raw: bytes, domain: TdReport, trail: Trail) -> None:
     for field in _TDINFO:
         found[field] = cursor.take(_SIZES.get(field, 48), field.upper())
     cursor.rest()
-    trail.require(
-        kind in _REPORT_TYPES, Reason.UNKNOWN_KIND, "TDREPORT: type", fact=kind, expectation="TDX", source=SOURCE
-    )
-    for field, value in found.items():
-        trail.require(
-            value == getattr(domain, field),
-            Reason.INCONSISTENT,
-            f"TDREPORT and quote: {field}",
-            fact=value,
-            expectation=getattr(domain, field),
-            source=SOURCE,
-        )
-    for name, part, digest in (("TEE_TCB_INFO", tcb_info, tcb_hash), ("TEE_INFO", info, info_hash)):
-        trail.require(
-            hashlib.sha384(part).digest() == digest,
-            Reason.DIGEST_MISMATCH,
-            f"TDREPORT: {name}_HASH",
-            fact=digest,
-            source=SOURCE,
-        )
+    return kind, found, {"TEE_TCB_INFO": (tcb_info, tcb_hash), "TEE_INFO": (info, info_hash)}

@@ -30,6 +30,7 @@ from enarx.evidence.revocation import require_path_not_revoked
 
 SOURCE = "AWS: Verifying the root of trust"
 ECDSA_SHA384 = "1.2.840.10045.4.3.3"
+_ES384 = frozenset({ES384})
 BOOT_REGISTERS = (0, 1, 2)
 """Image, kernel and application of an enclave: all zero when it was started in debug mode."""
 
@@ -108,14 +109,8 @@ def authenticate(
     trail = Trail()
     leaf = Certificate(document.certificate, f"{document.kind} certificate")
     _require_key(leaf, trail)
-    verify_sign1(
-        document.sign1,
-        leaf.public_key,
-        trail=trail,
-        name=f"{document.kind} document",
-        source=SOURCE,
-        algorithms=frozenset({ES384}),
-    )
+    name = f"{document.kind} document"
+    verify_sign1(document.sign1, leaf.public_key, trail=trail, name=name, source=SOURCE, algorithms=_ES384)
     window = _path(document, leaf, endorsements, anchors=anchors, when=when, trail=trail, memory=memory)
     claims = NitroTpmClaims if document.kind is Kind.NITROTPM else NitroClaims
     return claims(
