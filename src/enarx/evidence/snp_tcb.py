@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from enum import StrEnum
 
@@ -74,4 +75,4 @@ def reserved(tcb: bytes, product: Product) -> int:
 
 def at_most(lower: bytes, upper: bytes) -> bool:
     """Whether no component of `lower` is above that of `upper`."""
-    return all(a <= b for a, b in zip(lower, upper, strict=True))
+    return len(lower) == len(upper) and all(map(operator.le, lower, upper))
