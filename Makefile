@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench lock setup clean help
+.PHONY: demo test check bench fuzz lock setup clean help
 
 help:  ## list what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -32,6 +32,9 @@ check: setup  ## lint, types, import contracts
 
 bench: setup  ## one JSON object a line; ONLY=NAME runs one
 	@$(BIN)/python -m bench $(ONLY)
+
+fuzz: setup  ## every fuzz target for SECONDS_EACH (60) seconds
+	@for target in $$(grep -l "^def target(" fuzz/*.py); do $(BIN)/python $$target $(or $(SECONDS_EACH),60) || exit 1; done
 
 lock: $(VENV)/bin/uv  ## refresh requirements/*.lock
 	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --no-header --extra cli --extra keep --extra serve --extra postgres pyproject.toml -o requirements/run.lock
