@@ -17,9 +17,11 @@ from enarx.codec.digest import unhex
 from enarx.errors import Malformed, Reason
 from enarx.evidence import azure
 from enarx.evidence.anchor import Anchors
+from enarx.evidence.azure import AzureClaims
 from enarx.evidence.endorsement import Endorsements, IntelCollateral
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.snp import SnpClaims
 
 TD_QUOTES = ("td_quote", "tdx_quote")
 
@@ -38,7 +40,27 @@ def outcome(vector: Vector, case: Case, files: Mapping[str, bytes], anchors: Anc
     evidence = Evidence(Kind(vector.kind), files[vector.evidence], parts)
     claims = azure.judge(evidence, endorsements, anchors=anchors, when=when)
     appraisal.appraise(claims, appraisal.unchecked(), when=when)
-    return Outcome(verdict="authentic", debug=claims.debug(), claims=claims.facts())
+    return _outcome(claims)
+
+
+def _outcome(claims: AzureClaims) -> Outcome:
+    tee = claims.tee
+    if isinstance(tee, SnpClaims):
+        return Outcome(
+            verdict="authentic",
+            debug=claims.debug(),
+            signing_key=str(tee.endorsed.key),
+            product=str(tee.product),
+            claims=claims.facts(),
+        )
+    return Outcome(
+        verdict="authentic",
+        debug=claims.debug(),
+        tcb=tee.statuses(),
+        tcb_info_version=tee.tcb_info_version,
+        tcb_evaluation_data_number=tee.tcb_evaluation_data_number,
+        claims=claims.facts(),
+    )
 
 
 def _intel(case: Case, files: Mapping[str, bytes]) -> IntelCollateral | None:
