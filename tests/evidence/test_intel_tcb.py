@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -174,5 +176,12 @@ def test_a_part_never_makes_the_whole_better(platform_: TcbStatus, parts: list[T
     ],
 )
 def test_generations_are_read_from_the_fmspc(fmspc: str, name: str) -> None:
-    assert name == generation(bytes.fromhex(fmspc)).name
+    assert name == generation(bytes.fromhex(fmspc))
     assert name in NAMES | {UNKNOWN}
+
+
+def test_the_generation_of_every_capture_is_known(evidence_dir: Path) -> None:
+    described = [json.loads(path.read_bytes())["claims"] for path in evidence_dir.glob("[st][gd]x/*/vector.json")]
+    fmspcs = {claims["fmspc"] for claims in described if "fmspc" in claims}
+    assert len(fmspcs) > 8
+    assert UNKNOWN not in {generation(bytes.fromhex(one)) for one in fmspcs}

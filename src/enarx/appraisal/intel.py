@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from enarx.appraisal.expectation import Hex16Set, Section, Unchecked, among, at_least, failed, holds, open_, passed
+from enarx.appraisal.intel_attacks import known_attacks
 from enarx.errors import Reason
 from enarx.evidence.check import Check
 from enarx.evidence.intel_claims import IntelClaims
@@ -73,13 +74,17 @@ class IntelPolicy(Section, frozen=True, kw_only=True):
 
 
 def appraise_platform(claims: IntelClaims, policy: IntelPolicy, section: str, *, when: datetime) -> tuple[Check, ...]:
-    """Every check of what `[sgx]` and `[tdx]` share; `section` is "sgx" or "tdx"."""
+    """Every check of what `[sgx]` and `[tdx]` share, then the attacks published on what was seen.
+
+    section  "sgx" or "tdx"
+    """
     source = f"policy: {section}."
     return (
         clear("DEBUG", claims.debug(), policy.debug, Reason.DEBUG_ENABLED, source + "debug"),
         *_currency(claims, policy, source, when),
         *_versions(claims, policy, source),
         *_machine(claims, policy, source),
+        *known_attacks(claims),
     )
 
 

@@ -36,7 +36,7 @@ class IntelClaims(Claims, frozen=True, kw_only=True):
 
     def generation(self) -> str:
         """The processor's generation, or "unknown"."""
-        return generation(self.platform.fmspc).name
+        return generation(self.platform.fmspc)
 
     def statuses(self) -> dict[str, str | None]:
         """The TCB statuses of platform, tdx_module and qe by themselves (None: there is none)."""

@@ -21,7 +21,6 @@ from enarx.evidence.claims import Window
 from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.intel_chain import PckChain
 from enarx.evidence.intel_collateral import Collateral
-from enarx.evidence.intel_generation import generation
 from enarx.evidence.intel_qe_identity import QE, TD_QE
 from enarx.evidence.intel_quote import PCK_CHAIN, TDX, Quote
 from enarx.evidence.intel_tcb import Standing
@@ -254,7 +253,4 @@ def _standing(quote: Quote, domain: TdReport | None, chain: PckChain, collateral
     )
     if found.advisories:
         trail.note("advisories", " ".join(found.advisories), reason=Reason.ADVISORY, source="TCB info")
-    known = generation(platform.fmspc)
-    if known.attacks:
-        trail.note(f"generation {known.name}", known.attacks, source="published attacks")
     return found
