@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Genuine reports of NVIDIA devices, changed: nothing of them is accepted any more."""
-# ruff: noqa: T201 - the counts are shown
 
 from __future__ import annotations
 
