@@ -68,7 +68,8 @@ class Gateway:
             action = self._actions.get(descriptor)
             if action is not None:
                 action(events)
-        self._expire()
+        if self._shaking:
+            self._expire()
 
     def _expire(self) -> None:
         """Give up handshakes that take too long."""
@@ -114,10 +115,16 @@ class Gateway:
 
     def _add(self, relay: Relay) -> None:
         self._relays.add(relay)
-        self.watch(relay.peer.fileno(), IN, lambda _: self._step(relay))
+        self.watch(relay.peer.fileno(), IN, lambda events: self._peer(relay, events))
         self.watch(relay.plain.fileno(), 0, lambda events: self._plain(relay, events))
 
+    def _peer(self, relay: Relay, events: int) -> None:
+        if events != IN or not relay.peer_ready():
+            self._step(relay)
+
     def _plain(self, relay: Relay, events: int) -> None:
+        if events == IN and relay.guest_ready():
+            return
         if events & HUP and not events & IN:
             relay.guest_gone()
             self.forget(relay.plain.fileno())

@@ -64,6 +64,46 @@ class Relay:
         """DER of the certificate that the peer proved, if it showed one."""
         return self._tls.getpeercert(binary_form=True)
 
+    def peer_ready(self) -> bool:
+        """The peer has sent something: the common case alone. False leaves the rest to `step`."""
+        if self.state is not State.OPEN or self._to_guest or self._peer_done:
+            return False
+        try:
+            sealed = self.peer.recv(PIECE)
+            if not sealed:
+                return False
+            self._sealed_in.write(sealed)
+            plain = self._tls.read(PIECE)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except (ssl.SSLError, OSError):
+            return False
+        done = _sent(self.plain, plain)
+        if done < len(plain):
+            self._to_guest = memoryview(plain)[done:]
+            return False
+        return not (self._sealed_in.pending or self._tls.pending())
+
+    def guest_ready(self) -> bool:
+        """The guest has written something: the common case alone. False leaves the rest to `step`."""
+        if self.state is not State.OPEN or self._to_peer or self._guest_done:
+            return False
+        try:
+            plain = self.plain.recv(PIECE)
+            if not plain:
+                return False
+            self._tls.write(plain)
+        except BlockingIOError:
+            return True
+        except (ssl.SSLError, OSError):
+            return False
+        sealed = self._sealed_out.read()
+        done = _sent(self.peer, sealed)
+        if done < len(sealed):
+            self._to_peer = memoryview(sealed)[done:]
+            return False
+        return True
+
     def step(self) -> State:
         """Move what can be moved; what state that leaves."""
         try:
@@ -210,3 +250,11 @@ class Relay:
                 with suppress(ssl.SSLWantReadError):
                     self._tls.unwrap()
             self._flush()
+
+
+def _sent(end: socket.socket, raw: bytes) -> int:
+    """How much a non-blocking socket took; an error is left for the next attempt to meet."""
+    try:
+        return end.send(raw)
+    except OSError:
+        return 0
