@@ -114,6 +114,13 @@ def test_a_key_that_the_caller_names_needs_no_certificate_and_no_other_key_is_be
     assert refused(Undetermined, evidence, anchors=Anchors("named", {}, (spki + b"\0",))) is Reason.KEY_MISSING
 
 
+def test_a_named_key_is_believed_with_certificates_of_nobody_known_and_known_ones_come_first() -> None:
+    spki = tpm_key.spki_of(TPM.key.public_key())
+    assert judge(TPM.evidence(NONCE), anchors=Anchors("named", {}, (spki,))).authority == "named"
+    both = msgspec.structs.replace(TPM.anchors(), keys=(spki,))
+    assert judge(TPM.evidence(NONCE), anchors=both).authority == "tpm"
+
+
 def test_an_endorsement_key_certificate_alone_vouches_for_nothing() -> None:
     extensions = [
         (pki.usage("digital_signature"), True),

@@ -57,13 +57,16 @@ def vouched(
     trail: Trail,
     memory: Memory[Any] | None,
 ) -> Vouched:
-    """Who vouches for `key`. Certificates come first; `Undetermined` if nobody does."""
+    """Who vouches for `key`: certificates that lead to a root, else the caller; `Undetermined` if nobody does."""
     leaf = next((one for one in certificates if not one.is_ca and spki_of(one.public_key) == key.spki()), None)
+    named = key.spki() in anchors.keys
     if leaf is not None and EK_CERTIFICATE not in usages(leaf):
-        return _certified(leaf, certificates, crls, anchors=anchors, when=when, trail=trail, memory=memory)
+        roots = tuple(root for vendor in VENDORS for root in anchors.of(vendor))
+        path = _path(leaf, certificates, roots)
+        if path[-1] in roots or not named:
+            return _certified(path, roots, crls, anchors=anchors, when=when, trail=trail, memory=memory)
     for endorsement in (one for one in certificates if EK_CERTIFICATE in usages(one) and not one.is_ca):
         trail.note("endorsement key certificate: says nothing of the attestation key", endorsement.name)
-    named = key.spki() in anchors.keys
     trail.require(
         named,
         Reason.KEY_MISSING,
@@ -78,8 +81,8 @@ def vouched(
 
 
 def _certified(
-    leaf: Certificate,
-    certificates: tuple[Certificate, ...],
+    path: tuple[Certificate, ...],
+    roots: tuple[Certificate, ...],
     crls: tuple[bytes, ...],
     *,
     anchors: Anchors,
@@ -87,16 +90,14 @@ def _certified(
     trail: Trail,
     memory: Memory[Any] | None,
 ) -> Vouched:
-    roots = tuple(root for vendor in VENDORS for root in anchors.of(vendor))
-    path = _path(leaf, certificates, roots)
     name = "attestation key chain"
     memory_key = ("ak path", path, roots)
     if memory is not None and memory.get(memory_key) is not None:
-        trail.note(f"{name}: remembered", leaf.name)
+        trail.note(f"{name}: remembered", path[0].name)
     else:
         authenticate_links(path, roots, trail=trail, name=name)
         require_profile(path, trail=trail, name=name)
-        _require_ak_certificate(leaf, trail)
+        _require_ak_certificate(path[0], trail)
         if memory is not None:
             memory.keep(memory_key, path)
     for certificate in path:
