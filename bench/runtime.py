@@ -31,7 +31,9 @@ PROGRAMS = ROOT / "tests" / "runtime" / "programs"
 Result = dict[str, object]
 
 
-def measured(name: str, unit: str, ours: Callable[[], float], theirs: Callable[[], float], against: str, rounds: int) -> Result:
+def measured(
+    name: str, unit: str, ours: Callable[[], float], theirs: Callable[[], float], against: str, rounds: int
+) -> Result:
     """Ours over theirs, each a number of `unit`; the first batch of each warms up."""
     ours(), theirs()
     pairs = [(ours(), theirs()) for _ in range(rounds)]
@@ -203,9 +205,67 @@ def http_tls() -> Iterator[Result]:
     yield from http("http.p1.tls", "tls", 1000, "the same loop with Python's ssl in one process")
 
 
+SELECTORS_LOOP = """
+import selectors, socket, sys
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=512)
+server.setblocking(False)
+ready = selectors.DefaultSelector()
+ready.register(server, selectors.EVENT_READ)
+while True:
+    for key, _ in ready.select():
+        if key.fileobj is server:
+            stream, _ = server.accept()
+            stream.setblocking(False)
+            ready.register(stream, selectors.EVENT_READ)
+        elif key.fileobj.recv(8192):
+            key.fileobj.send(ANSWER)
+        else:
+            ready.unregister(key.fileobj)
+            key.fileobj.close()
+""".replace("ANSWER", repr(ANSWER))
+CONNECTIONS = 255
+
+
+def bursts(streams: list[socket.socket], rounds: int) -> Callable[[], float]:
+    """Requests a second when every connection asks at once."""
+
+    def batch() -> float:
+        began = time.perf_counter()
+        for _ in range(rounds):
+            for stream in streams:
+                stream.sendall(REQUEST)
+            for stream in streams:
+                received = stream.recv(8192)
+                while len(received) < len(ANSWER):
+                    received += stream.recv(8192)
+        return rounds * len(streams) / (time.perf_counter() - began)
+
+    return batch
+
+
+def http_poll() -> Iterator[Result]:
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    ours, theirs = free_port(), free_port()
+    enarx = str(Path(sys.executable).with_name("enarx"))
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = Path(folder) / "Enarx.toml"
+        manifest.write_text(MANIFEST.format(prot="tcp", port=ours))
+        with (
+            served(enarx, "run", str(build("http-hello")), f"--wasmcfgfile={manifest}"),
+            served(sys.executable, "-c", SELECTORS_LOOP, str(theirs)),
+        ):
+            mine = [connection(ours, tls=False) for _ in range(CONNECTIONS)]
+            plain = [connection(theirs, tls=False) for _ in range(CONNECTIONS)]
+            against = "a selectors server in plain Python"
+            yield measured("http.p1.poll256", "requests/s", bursts(mine, 8), bursts(plain, 8), against, 15)
+            for stream in (*mine, *plain):
+                stream.close()
+
+
 BENCHES: dict[str, Callable[[], Iterator[Result]]] = {
     "run.start": run_start,
     "wasi.hostcall": hostcall,
     "http.p1.tcp": http_tcp,
     "http.p1.tls": http_tls,
+    "http.p1.poll256": http_poll,
 }

@@ -175,6 +175,24 @@ def test_half_closed_tls_still_carries_the_other_direction(authority: trustme.CA
     assert Exit(0) == guest.wait(10)
 
 
+def test_one_guest_serves_255_connections_at_once(authority: trustme.CA, identity: Identity) -> None:
+    """All are open before the first asks; what TLS has decrypted already is seen by the guest's poll."""
+    guest = start(Workload(build("http-hello").read_bytes(), web("tls")), identity=identity, stdio=NO_STDIO)
+    context = trusting(authority)
+    streams = []
+    for _ in range(255):
+        raw = socket.create_connection(("127.0.0.1", guest.bound[0].port))
+        streams.append(context.wrap_socket(raw, server_hostname="localhost"))
+    for stream in streams:
+        stream.sendall(b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+    for stream in streams:
+        received = b""
+        while received.count(b"Keep!\n") < 2:
+            received += stream.recv(1000)
+        stream.close()
+    guest.stop()
+
+
 def test_an_endless_loop_ends_with_its_cpu_time() -> None:
     expected = Exit(reason=Reason.LIMIT_REACHED, detail="cpu_seconds = 1")
     assert expected == ended(LOOP, Manifest(limits=Limits(cpu_seconds=1)))
