@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -10,10 +12,13 @@ from typing import Annotated
 
 import typer
 
+from enarx.cli.files import read
+from enarx.codec.digest import sha256
 from enarx.errors import Misused, Reason
-from enarx.platform.image import folder_store
+from enarx.measurement import snp, tdx, tpm
+from enarx.platform.image import firmware_process, folder_store
 from enarx.platform.image import update as updates
-from enarx.platform.image.build import INITRD
+from enarx.platform.image.build import FIRMWARE, INITRD, KERNEL, TEE_FIRMWARE
 from enarx.platform.image.build import build as build_image
 from enarx.platform.image.lock import difference, render
 from enarx.platform.image.store import Store, default_folder, replace
@@ -21,6 +26,7 @@ from enarx.platform.image.store import Store, default_folder, replace
 Cache = Annotated[Path | None, typer.Option(help="Folder of fetched packages.", show_default="~/.cache/enarx/image")]
 LockFile = Annotated[Path | None, typer.Option("--lock", help="Lock file.", show_default="requirements/image.lock")]
 
+MAX_FIRMWARE = 64 << 20
 WHEELS = frozenset(
     [
         "anyio",
@@ -49,12 +55,21 @@ def build(
     output: Annotated[Path, typer.Option(help="Folder for the image.")] = Path("image"),
     lock: LockFile = None,
     cache: Cache = None,
+    tee_firmware: Annotated[Path | None, typer.Option(help="What `enarx image firmware` built.")] = None,
 ) -> None:
     """Build the Keep image: kernel, initramfs, command line, manifest, bill of materials."""
     pins = folder_store.read_lock(lock or folder_store.default_lock())
     store = Store(cache or default_folder())
     fetched = folder_store.fetch(pins, store, say=_say)
-    image = build_image(pins, folder_store.own_sources(), fetched=fetched, store=store, version=version("enarx"))
+    firmware_body = read(tee_firmware, limit=MAX_FIRMWARE) if tee_firmware else None
+    image = build_image(
+        pins,
+        folder_store.own_sources(),
+        fetched=fetched,
+        store=store,
+        version=version("enarx"),
+        tee_firmware=firmware_body,
+    )
     folder_store.write(image, output)
     for name, part in image.manifest.parts.items():
         print(f"{part.sha256}  {part.size:>10}  {output / name}")
@@ -80,3 +95,67 @@ def update(
     if lines and not dry_run:
         replace(path, render(new).encode())
     _say(f"{len(lines)} pins {'would move' if dry_run else 'moved'}")
+
+
+def firmware(
+    output: Annotated[Path, typer.Option(help="File for the firmware.")] = Path("OVMF.tee.fd"),
+    lock: LockFile = None,
+    cache: Cache = None,
+) -> None:
+    """Build the firmware that SEV-SNP needs, from Debian's edk2 source: minutes."""
+    pins = folder_store.read_lock(lock or folder_store.default_lock())
+    paths = folder_store.fetch_sources(pins, Store(cache or default_folder()), say=_say)
+    if len(paths) != 2:
+        raise Misused(Reason.MISSING, "image lock: two source archives of edk2", hint="enarx image update")
+    body = firmware_process.build(*paths, say=_say, jobs=os.cpu_count() or 1)
+    replace(output, body)
+    print(f"{sha256(body).hex()}  {len(body):>10}  {output}")
+
+
+def measure(
+    image: Annotated[Path, typer.Option(help="Folder of the image.")] = Path("image"),
+    cpu: Annotated[list[str] | None, typer.Option(help="Processor model of an SNP machine; repeatable.")] = None,
+    cpus: Annotated[list[int] | None, typer.Option(help="Number of processors; repeatable.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Say what each platform will measure for an image, from its files alone."""
+    found = _measured(image, tuple(cpu or ["EPYC-v4", "EPYC-Milan-v2", "EPYC-Genoa-v1"]), tuple(cpus or [1]))
+    if as_json:
+        print(json.dumps(found))
+        return
+    for section, rows in found.items():
+        for row in rows:
+            print(section, *row.values())
+
+
+def _measured(folder: Path, models: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, list[dict[str, str]]]:
+    manifest, parts = folder_store.read(folder, (KERNEL, INITRD, FIRMWARE))
+    inputs = {"kernel": parts[KERNEL], "initrd": parts[INITRD]}
+    line = manifest.command_line
+    events = tpm.events(command_line=line, **inputs)
+    found = {
+        "tpm": [{"pcr": f"PCR {n}", "sha256": value.hex()} for n, value in tpm.registers(events).items()],
+        "event": [
+            {"pcr": f"PCR {one.register}", "type": one.name, "sha256": one.digest.hex(), "of": one.of} for one in events
+        ],
+        "tdx": [{"register": "MRTD", "sha384": tdx.mrtd(parts[FIRMWARE]).hex()}]
+        + [
+            {"register": f"RTMR {n}", "sha384": value.hex()}
+            for n, value in tdx.rtmrs(command_line=line, **inputs).items()
+        ],
+    }
+    if TEE_FIRMWARE not in manifest.parts:
+        _say("no SNP digest: the image has no firmware for it (enarx image firmware; enarx image build --tee-firmware)")
+        return found
+    _, more = folder_store.read(folder, (TEE_FIRMWARE,))
+    hashed = snp.Hashed(command_line=line, **inputs)
+    found["snp"] = [
+        {
+            "cpu": model,
+            "cpus": str(count),
+            "sha384": snp.launch_digest(more[TEE_FIRMWARE], hashed, cpus=count, cpu=model).hex(),
+        }
+        for model in models
+        for count in counts
+    ]
+    return found

@@ -100,8 +100,14 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
     "image": (
         "The Keep image: a virtual machine known to the last byte.",
         {
-            "build": Verb("enarx.cli.image:build", "Build kernel, initramfs and command line, with a bill of materials."),
-            "update": Verb("enarx.cli.image:update", "Move the image's pins to what is offered today; show the difference."),
+            "build": Verb(
+                "enarx.cli.image:build", "Build kernel, initramfs and command line, with a bill of materials."
+            ),
+            "measure": Verb("enarx.cli.image:measure", "Say what each platform will measure for an image."),
+            "firmware": Verb("enarx.cli.image:firmware", "Build the firmware that SEV-SNP needs, from source."),
+            "update": Verb(
+                "enarx.cli.image:update", "Move the image's pins to what is offered today; show the difference."
+            ),
         },
     ),
     "steward": ("The attesting certificate authority.", {"serve": Verb("enarx.cli.steward:serve", "Serve.")}),

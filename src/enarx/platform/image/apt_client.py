@@ -32,12 +32,16 @@ class Offer(msgspec.Struct, frozen=True):
 class Apt:
     """A private apt in a folder of ours, for some suites."""
 
-    def __init__(self, folder: Path, suites: Iterable[str], *, etc: Path = Path("/etc/apt")) -> None:
+    def __init__(
+        self, folder: Path, suites: Iterable[str], *, sources: bool = False, etc: Path = Path("/etc/apt")
+    ) -> None:
         self._folder = folder
         for name in ("lists/partial", "archives/partial", "state", "sources"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "state" / "status").touch()
-        (folder / "sources" / "enarx.sources").write_text(_entries(etc, sorted(set(suites))), encoding="utf-8")
+        (folder / "sources" / "enarx.sources").write_text(
+            _entries(etc, sorted(set(suites)), sources=sources), encoding="utf-8"
+        )
         (folder / "apt.conf").write_text(_configuration(folder), encoding="utf-8")
 
     def update(self) -> None:
@@ -77,6 +81,22 @@ class Apt:
                 f"Debian packages of the image lock: {_first_line(done.stderr, pairs)}",
                 hint="the archive keeps old versions for a while only: `enarx image update` moves the pins",
             )
+
+    def download_source(self, package: str, version: str, into: Path) -> None:
+        """Put the archives of a source package into a folder; the caller checks what came."""
+        # Archives drop a source's description before its archives; apt then fails after fetching those.
+        self._start(into, "apt-get", "source", "--download-only", "-qq", f"{package}={version}")
+
+    def source_archives(self, package: str, suite: str) -> list[tuple[str, str, str, int]]:
+        """The archives of the newest source of a suite that has it alone: file, version, SHA-256, size."""
+        shown = self._run("apt-cache", "showsrc", package)
+        newest = shown.split("\n\n")[0]
+        version = re.search(r"^Version: (\S+)", newest, re.MULTILINE)
+        listed = re.search(r"^Checksums-Sha256:\n((?: .*\n?)+)", newest, re.MULTILINE)
+        if version is None or listed is None:
+            raise Undetermined(Reason.NOT_FOUND, f"Debian source {package} in {suite}")
+        rows = [line.split() for line in listed[1].splitlines()]
+        return [(name, version[1], digest, int(size)) for digest, size, name in rows if ".tar." in name]
 
     def _run(self, *command: str) -> str:
         done = self._start(self._folder, *command)
@@ -120,7 +140,7 @@ def _configuration(folder: Path) -> str:
     return "".join(f'{name} "{value}";\n' for name, value in rows.items())
 
 
-def _entries(etc: Path, suites: list[str]) -> str:
+def _entries(etc: Path, suites: list[str], *, sources: bool) -> str:
     """The machine's Debian entries, one for each suite: security suites live in an archive of their own."""
     own = [stanza for stanza in _stanzas(etc) if "debian" in stanza["uris"]]
     out: list[str] = []
@@ -130,7 +150,12 @@ def _entries(etc: Path, suites: list[str]) -> str:
             raise Misused(
                 Reason.BACKEND_UNAVAILABLE, f"apt: no entry to reach {suite} through", hint="see sources.list(5)"
             )
-        fields = ["Types: deb", f"URIs: {kin[0]['uris']}", f"Suites: {suite}", "Components: main"]
+        fields = [
+            f"Types: {'deb-src' if sources else 'deb'}",
+            f"URIs: {kin[0]['uris']}",
+            f"Suites: {suite}",
+            "Components: main",
+        ]
         if signed := kin[0].get("signed-by"):
             fields.append(f"Signed-By: {signed}")
         out.append("\n".join(fields))

@@ -49,11 +49,20 @@ class Image(msgspec.Struct, frozen=True):
     manifest: Manifest
 
 
-def build(lock: Lock, own: Mapping[str, bytes], *, fetched: Fetched, store: Store, version: str) -> Image:
+def build(
+    lock: Lock,
+    own: Mapping[str, bytes],
+    *,
+    fetched: Fetched,
+    store: Store,
+    version: str,
+    tee_firmware: bytes | None = None,
+) -> Image:
     """Build an image.
 
     own      Enarx's own sources by path below the library folder ("enarx/errors.py")
     version  of Enarx, for the bill of materials
+    tee_firmware  what `enarx image firmware` built, for SEV-SNP
     """
     system = _system(lock, fetched, store)
     program = resources("enarx.platform.image").joinpath("toolbox.py").read_bytes()
@@ -69,6 +78,7 @@ def build(lock: Lock, own: Mapping[str, bytes], *, fetched: Fetched, store: Stor
             INITRD: store.derived("lz4", sha256(archive).hex(), _tool_key(lock), make=lambda: toolbox.lz4(archive)),
             CMDLINE: COMMAND_LINE.encode(),
             **_firmware(lock, fetched, store),
+            **({TEE_FIRMWARE: tee_firmware} if tee_firmware else {}),
         }
     manifest = _manifest(lock, parts, entries, origins)
     bill = bill_of_materials(manifest, lock, enarx=version)

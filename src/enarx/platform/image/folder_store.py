@@ -15,7 +15,7 @@ from enarx.platform.image import manifest as manifests
 from enarx.platform.image import pip_client
 from enarx.platform.image.apt_client import Apt
 from enarx.platform.image.build import MANIFEST, Image
-from enarx.platform.image.lock import Deb, Lock, Wheel
+from enarx.platform.image.lock import Deb, Lock, Source, Wheel
 from enarx.platform.image.store import Store, replace
 
 Say = Callable[[str], None]
@@ -62,6 +62,24 @@ def fetch(lock: Lock, store: Store, *, say: Say) -> Callable[[Deb | Wheel], byte
     return fetched
 
 
+def fetch_sources(lock: Lock, store: Store, *, say: Say) -> list[Path]:
+    """The paths, in the cache, of the source archives that the firmware is built from."""
+    missing = [entry for entry in lock.sources if store.blob(entry.sha256) is None]
+    if missing:
+        say(f"fetching {len(missing)} source archives")
+        apt = Apt(store.folder / "apt-source", {entry.suite for entry in missing}, sources=True)
+        apt.update()
+        with tempfile.TemporaryDirectory(dir=store.folder) as folder:
+            for package, version in {(entry.package, entry.version) for entry in missing}:
+                apt.download_source(package, version, Path(folder))
+            _take(missing, store, Path(folder))
+    return [store.folder / "blob" / entry.sha256 for entry in sorted(lock.sources, key=_debian_last)]
+
+
+def _debian_last(entry: Source) -> bool:
+    return ".debian.tar" in entry.name
+
+
 def _fetch_debs(wanted: list[Deb], lock: Lock, store: Store, into: Path) -> None:
     if not wanted:
         return
@@ -74,7 +92,7 @@ def _fetch_debs(wanted: list[Deb], lock: Lock, store: Store, into: Path) -> None
         apt.download(pairs, into)
 
 
-def _take(wanted: Iterable[Deb | Wheel], store: Store, folder: Path) -> None:
+def _take(wanted: Iterable[Deb | Wheel | Source], store: Store, folder: Path) -> None:
     bodies = {hashlib.sha256(body).hexdigest(): body for body in (path.read_bytes() for path in folder.iterdir())}
     for entry in wanted:
         body = bodies.get(entry.sha256)

@@ -58,11 +58,28 @@ class Wheel(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name} {self.version}"
 
 
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """One archive of a Debian source package. `name` is the file's; `package` and `version` the source's."""
+
+    name: str
+    package: str
+    version: str
+    suite: str
+    sha256: str
+    size: int
+
+    @property
+    def label(self) -> str:
+        """As a person names it."""
+        return self.name
+
+
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an image is made of, apart from Enarx itself."""
 
     debs: tuple[Deb, ...]
     wheels: tuple[Wheel, ...]
+    sources: tuple[Source, ...] = ()
 
     def one(self, use: Use) -> Deb:
         """The only package of a use."""
@@ -80,15 +97,16 @@ def parse(text: str) -> Lock:
         raise Malformed(Reason.SYNTAX, f"image lock: {error}") from None
     if table.pop("version", None) != VERSION:
         raise Malformed(Reason.UNKNOWN_VERSION, "image lock")
-    if unknown := table.keys() - {"deb", "wheel"}:
+    if unknown := table.keys() - {"deb", "wheel", "source"}:
         raise Malformed(Reason.UNKNOWN_KEY, f"image lock: {min(unknown)!r}")
     debs = tuple(_entry(row, Deb) for row in table.get("deb", []))
     wheels = tuple(_entry(row, Wheel) for row in table.get("wheel", []))
-    for entries in (debs, wheels):
+    sources = tuple(_entry(row, Source) for row in table.get("source", []))
+    for entries in (debs, wheels, sources):
         names = [entry.name for entry in entries]
         if len(set(names)) != len(names):
             raise Malformed(Reason.DUPLICATE, "image lock: a name stands twice")
-    return Lock(debs=debs, wheels=wheels)
+    return Lock(debs=debs, wheels=wheels, sources=sources)
 
 
 def _entry(row: Any, kind: type[Any]) -> Any:
@@ -110,7 +128,7 @@ def render(lock: Lock) -> str:
         "# Made by `enarx image update`. What the Keep image is made of; every byte is checked against this.",
         f"version = {VERSION}",
     ]
-    for head, entries in (("deb", lock.debs), ("wheel", lock.wheels)):
+    for head, entries in (("deb", lock.debs), ("wheel", lock.wheels), ("source", lock.sources)):
         for entry in sorted(entries, key=lambda one: one.name):
             lines += ["", f"[[{head}]]"]
             for name in entry.__struct_fields__:
@@ -121,8 +139,8 @@ def render(lock: Lock) -> str:
 
 def difference(old: Lock, new: Lock) -> list[str]:
     """What moved, one line a package: `name: old -> new`."""
-    before = {entry.name: entry for entry in (*old.debs, *old.wheels)}
-    after = {entry.name: entry for entry in (*new.debs, *new.wheels)}
+    before = {entry.name: entry for entry in (*old.debs, *old.wheels, *old.sources)}
+    after = {entry.name: entry for entry in (*new.debs, *new.wheels, *new.sources)}
     lines: list[str] = []
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)

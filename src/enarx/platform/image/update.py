@@ -11,9 +11,10 @@ from pathlib import Path
 
 from enarx.platform.image import pip_client
 from enarx.platform.image.apt_client import Apt
-from enarx.platform.image.lock import Deb, Lock, Use, Wheel
+from enarx.platform.image.lock import Deb, Lock, Source, Use, Wheel
 from enarx.platform.image.store import Store
 
+EDK2 = "edk2"
 KERNEL_META = "linux-image-cloud-amd64"
 
 
@@ -21,7 +22,18 @@ def moved(lock: Lock, store: Store, *, wheels: Mapping[str, str]) -> Lock:
     """The lock with today's Debian packages, and the wheels at the versions given by name."""
     apt = Apt(store.folder / "apt", {entry.suite for entry in lock.debs})
     apt.update()
-    return Lock(debs=tuple(_moved(entry, apt) for entry in lock.debs), wheels=_wheels(wheels))
+    debs = tuple(_moved(entry, apt) for entry in lock.debs)
+    return Lock(debs=debs, wheels=_wheels(wheels), sources=_sources(lock.one(Use.FIRMWARE).suite, store))
+
+
+def _sources(suite: str, store: Store) -> tuple[Source, ...]:
+    """edk2 in the suite that the firmware's package is from."""
+    apt = Apt(store.folder / "apt-source", {suite}, sources=True)
+    apt.update()
+    return tuple(
+        Source(name=name, package=EDK2, version=version, suite=suite, sha256=digest, size=size)
+        for name, version, digest, size in apt.source_archives(EDK2, suite)
+    )
 
 
 def _moved(entry: Deb, apt: Apt) -> Deb:

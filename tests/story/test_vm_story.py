@@ -1,0 +1,91 @@
+"""The whole sentence with the Keep as a virtual machine: emulated here, the same image everywhere."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+
+from enarx.cli.demo import setting, workloads
+from enarx.cli.demo.setting import Setting
+from enarx.cli.demo.stage import DeployedKeep, Stage
+from enarx.platform.image import folder_store
+from enarx.platform.image.build import build
+from enarx.platform.image.store import Store, default_folder
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class VmStage(Stage):
+    """A stage whose Keeps find the image."""
+
+    image = Path()
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "ENARX_IMAGE": str(self.image)}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmStage]:
+    lock, store = folder_store.read_lock(folder_store.default_lock()), Store(default_folder())
+    fetched = folder_store.fetch(lock, store, say=print)
+    folder = tmp_path_factory.mktemp("image")
+    folder_store.write(build(lock, folder_store.own_sources(), fetched=fetched, store=store, version="0"), folder)
+    with VmStage() as made:
+        made.image = folder
+        yield made
+
+
+@pytest.fixture(scope="module")
+def scene(stage: VmStage) -> Setting:
+    return setting.make(stage, datetime.now(UTC))
+
+
+@pytest.fixture(scope="module")
+def keep(stage: VmStage, scene: Setting) -> Iterator[DeployedKeep]:
+    package = workloads.http_hello(ROOT / "examples", scene.folder / "packages")
+    _, *rest = scene.deploying("http-hello")
+    running = stage.keep(f"file:{package}", *("tcg" if word == "process" else word for word in rest))
+    yield running
+    running.stop()
+
+
+def test_the_agent_in_the_machine_is_attested_and_certified(keep: DeployedKeep) -> None:
+    assert "BEGIN CERTIFICATE" in keep.wait_for("identified")["chain"]
+
+
+def test_the_workload_answers_over_tls_that_ends_inside(keep: DeployedKeep, scene: Setting) -> None:
+    port = str(keep.wait_for("listening")["address"]).rpartition(":")[2]
+    context = ssl.create_default_context(cafile=str(scene.issuer))
+    context.check_hostname = False
+    with httpx.Client(verify=context, trust_env=False) as client:
+        first, second = (client.get(f"https://127.0.0.1:{port}/", timeout=30) for _ in range(2))
+    assert (200, first.text) == (second.status_code, second.text)
+    assert "hello" in first.text.lower()
+
+
+def test_a_relying_party_verifies_the_running_machine(keep: DeployedKeep, stage: VmStage, scene: Setting) -> None:
+    url = f"https://{keep.wait_for('attesting')['address']}"
+    policy = scene.folder / "steward.toml"
+    trusted = ("--issuer", scene.issuer, "--anchors", scene.anchors, "--unsafe-anchors")
+    done = stage.enarx("verify", url, "--policy", policy, *trusted, expect=None)
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_nothing_is_left_when_the_keep_was_stopped(keep: DeployedKeep) -> None:
+    machine = {path for path in Path("/proc").iterdir() if path.name.isdigit() and _is_machine(path)}
+    assert machine
+    keep.stop()
+    assert set() == {path for path in machine if path.exists()}
+
+
+def _is_machine(process: Path) -> bool:
+    try:
+        return b"enarx-keep" in (process / "cmdline").read_bytes()
+    except OSError:
+        return False
