@@ -56,7 +56,7 @@ class Audit:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._refusals: deque[Refusal] = deque(maxlen=MOST)
-        self._samples: deque[Sample] = deque(maxlen=MOST)
+        self._samples: deque[Sample] = deque(maxlen=MOST // 8)
         self._task: asyncio.Task[None] | None = None
 
     def refused(self, refusal: Refusal) -> None:
