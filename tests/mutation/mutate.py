@@ -38,9 +38,11 @@ def bit_flips(raw: bytes, *, ignored: Sequence[Span] = ()) -> Iterator[tuple[str
             yield f"bit {bit} of byte {at:#x}", bytes(changed)
 
 
-def byte_flips(raw: bytes, *, step: int = 1) -> Iterator[tuple[str, bytes]]:
+def byte_flips(raw: bytes, *, step: int = 1, ignored: Sequence[Span] = ()) -> Iterator[tuple[str, bytes]]:
     """`raw` with one bit turned in each byte, or in every `step`th: for what is long and slow."""
     for at in range(0, len(raw), step):
+        if any(start <= at < stop for start, stop in ignored):
+            continue
         changed = bytearray(raw)
         changed[at] ^= 1 << at % 8
         yield f"byte {at:#x}", bytes(changed)

@@ -236,16 +236,18 @@ def _root(
 def _require_no_strangers(
     given: tuple[Certificate, ...], path: tuple[Certificate, ...], roots: tuple[Certificate, ...], trail: Trail
 ) -> None:
-    """Issuers that came along without a place on the path are at least a root's: a forged one is a lie."""
+    """What came along without a place on the path is AMD's own too: a forged certificate is a lie."""
     for certificate in given:
-        if certificate in path or certificate in roots or certificate.common_name() in LEAVES:
+        if certificate in path or certificate in roots:
             continue
+        leaf = certificate.common_name() in LEAVES
+        issuers = (path[1], *given, *intermediates()) if leaf else roots
         trail.require(
-            any(certificate.issuer == root.subject and certificate.signed_by(root.public_key) for root in roots),
+            any(certificate.issuer == one.subject and certificate.signed_by(one.public_key) for one in issuers),
             Reason.CHAIN_BROKEN,
             "certificate beside the chain",
             fact=certificate.name,
-            expectation="signed by a pinned root",
+            expectation="signed by an issuer of AMD's",
             source=SOURCE,
             mend="leave it out",
         )

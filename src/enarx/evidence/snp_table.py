@@ -27,6 +27,7 @@ VLEK = uuid.UUID("a8074bc2-a25a-483e-aae6-39c045a0b8a1")
 ASK = uuid.UUID("4ab7b379-bbac-4fe4-a02f-05aef327c782")
 ARK = uuid.UUID("c0b406a4-a803-4952-9743-3fb6014cd0ae")
 CRL = uuid.UUID("92f81bc3-5811-4d3d-97ff-d19f88dc67ea")
+KNOWN = (VCEK, VLEK, ASK, ARK, CRL)
 _CERTIFICATES = {VCEK, VLEK, ASK, ARK}
 
 

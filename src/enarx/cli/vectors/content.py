@@ -69,7 +69,8 @@ def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
             raise Malformed(Reason.SYNTAX, "PEM armour without an end")
         return [raw]
     try:
-        return [base64.b64decode(body) for label, body in blocks if b"KEY" not in label]
+        bodies = [b"".join(body.split()) for label, body in blocks if b"KEY" not in label]
+        return [base64.b64decode(body, validate=strict) for body in bodies]
     except ValueError:
         if strict:
             raise Malformed(Reason.SYNTAX, "PEM armour: not base64") from None
@@ -77,7 +78,9 @@ def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
 
 
 def is_table(raw: bytes, order: GuidOrder) -> bool:
-    """Whether a file is a certificate table of this order that holds something."""
+    """Whether a file is a certificate table of this order: by its first row, or because it reads as one."""
+    if raw[:16] in {guid.bytes if order is GuidOrder.GHCB else guid.bytes_le for guid in snp_table.KNOWN}:
+        return True
     try:
         found = snp_table.parse(raw, order)
     except EnarxError:
