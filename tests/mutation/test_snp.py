@@ -1,5 +1,4 @@
 """Genuine SNP evidence, changed: nothing of it is accepted any more."""
-# ruff: noqa: T201 - the counts are shown
 
 from __future__ import annotations
 
