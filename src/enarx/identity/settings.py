@@ -17,13 +17,13 @@ from enarx.appraisal import policy as policy_
 from enarx.codec import x509
 from enarx.errors import Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
-from enarx.identity import administration
+from enarx.identity import administration, pkcs11
 from enarx.identity.administration import Administrator
 from enarx.identity.authority import Authority, Terms
 from enarx.identity.ca import make_intermediate, make_root
 from enarx.identity.log import LogKey
 from enarx.identity.rule import Rule
-from enarx.identity.signer import KeySigner
+from enarx.identity.signer import KeySigner, Signer
 from enarx.identity.upstream import Desk
 
 
@@ -83,7 +83,10 @@ def load_authority(
 def _authority(certificate: Path, key: Path, settings: Settings, pointers: dict[str, str]) -> Authority:
     passphrase = read(settings.passphrase).rstrip(b"\r\n") if settings.passphrase else None
     path = x509.from_pem(read(certificate), str(certificate))
-    signer = KeySigner(load_key(key, passphrase))
+    if str(key).startswith("pkcs11:"):
+        signer: Signer = pkcs11.signer(str(key), passphrase or b"", path[0].spki)
+    else:
+        signer = KeySigner(load_key(key, passphrase))
     return Authority(path, signer, trust_domain=settings.trust_domain, **pointers)
 
 
@@ -151,7 +154,12 @@ def read(path: Path) -> bytes:
 
 def load_log_key(settings: Settings, folder: Path) -> LogKey:
     """The log's key: of its file, which is made at the first start; of this run alone without a database."""
-    beside = settings.key.with_name(settings.key.name + ".log") if settings.key and settings.database else None
+    of_file = settings.key is not None and not str(settings.key).startswith("pkcs11:")
+    beside = (
+        settings.key.with_name(settings.key.name + ".log") if settings.key and of_file and settings.database else None
+    )
+    if beside is None and settings.database and settings.log_key is None:
+        raise Misused(Reason.MISSING, "--log-key", hint="a file for the log's key, which outlives this run")
     path = settings.log_key or beside or folder / "log.key"
     if not path.exists():
         made = ed25519.Ed25519PrivateKey.generate()
