@@ -13,6 +13,7 @@ from enarx.appraisal.policy import Loaded, load
 from enarx.cli.anchors import anchors as chosen_anchors
 from enarx.cli.files import read
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, show
+from enarx.cli.references import with_references
 from enarx.codec.x509 import Certificate, from_pem
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
@@ -42,6 +43,10 @@ def verify(
     trusted_key: Annotated[
         Path | None, typer.Option(help="PEM of a key that you trust: an AK, a CPAK, an IAK.")
     ] = None,
+    reference_values: Annotated[
+        list[Path] | None, typer.Option(help="Signed CoRIM files whose values the policy accepts too.")
+    ] = None,
+    reference_key: Annotated[list[Path] | None, typer.Option(help="PEM of a key that may have signed them.")] = None,
     anchors: Annotated[Path | None, typer.Option(help="Roots to believe instead of the vendors'.")] = None,
     unsafe_anchors: Annotated[bool, typer.Option("--unsafe-anchors", help="Say that this is wanted.")] = False,
     ear: Annotated[Path | None, typer.Option(help="Write the attestation result here (EAR).")] = None,
@@ -54,7 +59,7 @@ def verify(
     now = datetime.now(UTC)  # noqa: TID251 - the door
     when = now if at is None else _time(at)
     policy_text = read(policy, limit=MAX_POLICY)
-    loaded = load(policy_text, str(policy))
+    loaded = with_references(load(policy_text, str(policy)), reference_values or (), reference_key or (), when=when)
     believed = chosen_anchors(anchors, unsafe=unsafe_anchors)
     if target.startswith("https://"):
         if at is not None:

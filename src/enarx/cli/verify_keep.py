@@ -10,6 +10,7 @@ import msgspec
 
 from enarx.appraisal.appraise import appraise
 from enarx.appraisal.composition import joined
+from enarx.appraisal.expectation import open_
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
@@ -22,8 +23,9 @@ from enarx.evidence import cmw
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.chain import authenticate_chain
-from enarx.evidence.check import Check, Trail
+from enarx.evidence.check import Check, Trail, Verdict
 from enarx.evidence.composition import authenticate_members
+from enarx.identity.transparency import inclusion_check
 from enarx.workload import launch as launch_document
 from enarx.workload import spiffe
 from enarx.workload.launch import Launch
@@ -53,9 +55,24 @@ def verify_keep(
     claims = authenticate_members(members, endorsements, anchors=anchors, when=when)
     expected = joined(members, claims, _expected(asked, launch))
     appraisal = appraise(claims, loaded, expected, when=when)
-    return Verified(
-        appraisal, expected, certificate_checks(asked.chain, launch, issuers, when=when), launch, asked.chain[0]
-    )
+    checks = (*certificate_checks(asked.chain, launch, issuers, when=when), log_check(asked.chain, loaded, issuers))
+    return Verified(appraisal, expected, checks, launch, asked.chain[0])
+
+
+def log_check(chain: tuple[Certificate, ...], loaded: Loaded, issuers: tuple[Certificate, ...]) -> Check:
+    """Whether the certificate is in the log that it names, unless the policy says `unchecked`."""
+    if loaded.policy.log == "unchecked":
+        return open_("identity: in the Steward's log", "", "policy: log")
+    path = _path(chain, issuers)
+    if len(path) < 2:
+        return Check("issuance log", Verdict.UNDETERMINED, Reason.NOT_LOGGED, "the issuer's certificate is not at hand")
+    try:
+        return inclusion_check(path, ca_pem="".join(one.pem() for one in issuers or path[-1:]))
+    except EnarxError as error:
+        verdict = Verdict.UNDETERMINED if error.family == "undetermined" else Verdict.FAILED
+        return Check(
+            "issuance log", verdict, error.reason, error.subject, "an inclusion proof", "policy: log", error.hint
+        )
 
 
 def _expected(asked: Asked, launch: Launch) -> Expected:

@@ -18,7 +18,7 @@ minimum_package_security_version = "unchecked"
 revocation = "unchecked"          # a simulated vendor has no revocation service
 expires = "unchecked"
 composition = "required"
-log = "unchecked"
+log = "{log}"
 
 [snp]
 hash = ["{measurement}"]
@@ -56,4 +56,6 @@ def text(name: str, measurement: bytes, packages: Iterable[bytes] | None) -> str
         workload = '"unchecked"'
     else:
         workload = "[" + ", ".join(f'"{package.hex()}"' for package in packages) + "]"
-    return _TEXT.format(name=name, measurement=measurement.hex(), workload=workload)
+    # the Steward itself writes the log; whoever relies on its certificates looks into it
+    log = "unchecked" if packages is None else "required"
+    return _TEXT.format(name=name, measurement=measurement.hex(), workload=workload, log=log)

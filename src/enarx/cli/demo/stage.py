@@ -78,7 +78,7 @@ class Stage:
             said = done.stderr.strip().splitlines()
             raise Faulty(
                 Reason.INTERNAL,
-                f"enarx {arguments[0]} ended with {done.returncode}: {said[-1] if said else 'nothing was said'}",
+                f"enarx {arguments[0]} ended with {done.returncode}: {said[-1] if said else done.stdout[:300]}",
             )
         return done
 
