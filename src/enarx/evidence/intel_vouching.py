@@ -219,11 +219,12 @@ def _identified(quote: Quote, collateral: Collateral, trail: Trail) -> None:
 
 def _quoted(quote: Quote, trail: Trail, memory: Memory[Any]) -> None:
     known = ("intel-attestation-key", quote.attestation_key)
-    key = memory.get(known) or intel_signature.point(quote.attestation_key)
+    key = memory.get(known)
+    if key is None and (key := intel_signature.point(quote.attestation_key)) is not None:
+        memory.keep(known, key)
     trail.require(
         key is not None, Reason.KEY_INVALID, "attestation key", expectation="a point of P-256", source=_QVL + "16"
     )
-    memory.keep(known, key)
     trail.require(
         intel_signature.verifies(key, quote.signature, quote.signed),
         Reason.SIGNATURE_INVALID,
