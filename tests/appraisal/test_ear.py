@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enarx.appraisal import ear, jws, none, snp
+from enarx.appraisal import ar4si, ear, jws, none, snp
 from enarx.appraisal.appraise import appraise
 from enarx.appraisal.policy import Loaded, load
+from enarx.appraisal.result import Member
 from enarx.appraisal.tied import Expected
 from enarx.appraisal.workload import Package
 from enarx.codec.digest import sha256
@@ -24,9 +25,11 @@ from enarx.errors import EnarxError, Faulty, Malformed, Misused, Reason, Unauthe
 from enarx.evidence import binding, endorsement
 from enarx.evidence.anchor import SIMULATED, Anchors
 from enarx.evidence.authenticate import authenticate
+from enarx.evidence.check import Check, Verdict
 from enarx.evidence.claims import Claims
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.snp_tcb import Product
 
 from .test_field_vectors import claims_of
 from .test_whole import claims_of as whole_claims
@@ -99,6 +102,18 @@ def test_everything_asked_and_answered_is_affirmed() -> None:
     }  # fmt: skip
     assert submodule["ear_status"] == "warning"  # a Milan: its VCEK seeds can be extracted
     assert "enarx_tee" not in submodule
+
+
+@pytest.mark.parametrize("reason", [Reason.TCB_STATUS, Reason.ADVISORY])
+def test_a_platform_that_its_vendor_calls_behind_is_a_warning(reason: Reason) -> None:
+    genoa = msgspec.structs.replace(snp_claims().endorsed, product=Product.GENOA)
+    claims = snp_claims(**GENUINE, endorsed=genoa)
+    member = appraise((claims,), policy(), Expected(), when=WHEN).members[0]
+    passed = Member(claims, tuple(c for c in member.checks if not c.says_no()))
+    whole = appraise((claims,), policy(), Expected(), when=WHEN)
+    assert ar4si.vector(passed, whole, input_host=False)["hardware"] == 2
+    noted = msgspec.structs.replace(claims, checks=(*claims.checks, Check("TCB", Verdict.NOTED, reason, "OutOfDate")))
+    assert ar4si.vector(Member(noted, passed.checks), whole, input_host=False)["hardware"] == 32
 
 
 def test_what_is_left_open_makes_no_claim() -> None:

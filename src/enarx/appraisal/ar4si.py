@@ -125,12 +125,13 @@ def _executables(member: Member, appraisal: Appraisal) -> int:
 
 
 def _hardware(member: Member) -> int:
-    """Genuine, because authentication held; a published attack that nothing rules out is a warning."""
+    """Genuine, because authentication held; a hole that its vendor or others know of is a warning."""
     checks = _of(member, HARDWARE)
     if _refused(checks):
         return CONTRAINDICATED
     known = any(check.reason is Reason.PUBLISHED_ATTACK and not _elsewhere(check, member) for check in member.checks)
-    return WARNING if known or not _answered(checks) else AFFIRMED
+    behind = any(check.reason in (Reason.TCB_STATUS, Reason.ADVISORY) for check in member.claims.checks)
+    return WARNING if known or behind or not _answered(checks) else AFFIRMED
 
 
 def _elsewhere(attack: Check, member: Member) -> bool:
