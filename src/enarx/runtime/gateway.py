@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from enarx.runtime.relay import Relay, State
+from enarx.runtime.tls import HANDSHAKE_SECONDS
 
-HANDSHAKE_SECONDS = 10.0
 MOST_CONNECTIONS = 4096
 IN, OUT, HUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLERR
 
@@ -95,23 +95,10 @@ class Gateway:
             self._shaking[relay] = (time.monotonic() + HANDSHAKE_SECONDS, entrance, theirs)
             self._step(relay)
 
-    def connect(self, context: ssl.SSLContext, peer: socket.socket, hostname: str) -> socket.socket:
-        """The guest's end of a TLS connection made to a peer, handshake done.
-
-        Raises ssl.SSLError when the peer is not who it should be, OSError when it hangs up.
-        """
-        peer.settimeout(HANDSHAKE_SECONDS)
-        ours, theirs = socket.socketpair()
-        relay = Relay(context, peer, ours, server=False, hostname=hostname)
-        try:
-            relay.shake_blocking()
-        except BaseException:
-            theirs.close()
-            relay.close()
-            raise
+    def adopt(self, relay: Relay) -> None:
+        """Serve a relay whose handshake is done."""
         self._add(relay)
         self._step(relay)
-        return theirs
 
     def _add(self, relay: Relay) -> None:
         self._relays.add(relay)
@@ -175,6 +162,16 @@ class Gateway:
             # The guest has closed its listener, or accepts nothing while hundreds wait.
             self._end(relay)
         theirs.close()
+
+    def drain(self, seconds: float) -> None:
+        """The guest has gone: let what it wrote reach its peers, for so long at most."""
+        for entrance in self._entrances:
+            self.forget(entrance.listener.fileno())
+        for relay in list(self._shaking):
+            self._end(relay)
+        until = time.monotonic() + seconds
+        while self._relays and time.monotonic() < until:
+            self.turn(until - time.monotonic())
 
     def close(self) -> None:
         """Close everything."""

@@ -30,8 +30,34 @@ class Loop(Protocol):
     def turn(self, seconds: float | None) -> None:
         """Wait once, and do what has become possible."""
 
+    def drain(self, seconds: float) -> None:
+        """Let what a guest wrote before it ended reach its peers."""
+
     def close(self) -> None:
         """Close everything."""
+
+
+class End(Protocol):
+    """A socket, as far as it must be known here."""
+
+    def detach(self) -> int:
+        """Its descriptor, which becomes the caller's."""
+
+
+class Door(Protocol):
+    """Opens sockets for a guest; `doorway.Doorway` is the one that exists."""
+
+    def listen(self, file: Listen) -> tuple[str, End, tuple[str, int]]:
+        """A listener before the guest runs."""
+
+    def connect(self, file: Connect) -> End:
+        """A connection before the guest runs."""
+
+    def ask_listen(self, file: Listen, answer: Callable[[str, End | None, int], None]) -> None:
+        """A listener while it runs."""
+
+    def ask_connect(self, file: Connect, answer: Callable[[str, End | None, int], None]) -> None:
+        """A connection while it runs."""
 
 
 class Opening:
@@ -40,12 +66,14 @@ class Opening:
     files    in the order of the manifest, so that an index is a descriptor number
     bound    its listening sockets
     gateway  the loop that ends TLS; None when nothing needs one
+    doorway  what opens sockets on that loop; None likewise
     """
 
     def __init__(self) -> None:
         self.files: list[OpenFile] = []
         self.bound: list[Bound] = []
         self.gateway: Loop | None = None
+        self.doorway: Door | None = None
         self._ours: list[int] = []
 
     def add(self, kind: str, host: int) -> None:
@@ -72,7 +100,9 @@ def open_files(workload: Workload, identity: Identity | None, stdio: Stdio, cloc
     try:
         for file in workload.manifest.files:
             _open(opening, file, workload, stdio)
-        if any(isinstance(file, Listen | Connect) for file in workload.manifest.files):
+        network = workload.manifest.network
+        listed = any(isinstance(file, Listen | Connect) for file in workload.manifest.files)
+        if listed or network.incoming or network.outgoing:
             from enarx.runtime.sockets import open_sockets
 
             open_sockets(opening, workload, identity, clock)

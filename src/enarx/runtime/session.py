@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import time
@@ -11,9 +12,10 @@ from contextlib import suppress
 
 from enarx.errors import Reason, Unacceptable
 from enarx.runtime import wire
+from enarx.runtime.allowance import incoming, outgoing
 from enarx.runtime.engine.machine import Limits as StoreLimits
 from enarx.runtime.guest.start import Folder, Start
-from enarx.runtime.opening import Opening
+from enarx.runtime.opening import End, Opening
 from enarx.runtime.spawn import GuestProcess
 from enarx.runtime.store import CodeStore
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
@@ -24,6 +26,7 @@ from enarx.workload import module as outline
 MOST_FILES = 1024
 MOST_CONNECTIONS = 1000
 SIGKILL, SIGXCPU = 9, 24
+DRAIN_SECONDS = 3.0
 STORAGE = 256 << 20
 MAX_TEXT = 1 << 16
 
@@ -132,11 +135,12 @@ class Session:
             self._expire()
         if gateway is not None:
             gateway.forget(channel.fileno())
-        if self._exit == GONE:
-            return self._death(self._process.wait())
+        found = self._death(self._process.wait()) if self._exit == GONE else self._exit
         # What has told its ending may be hostile and stay: it is not asked to leave.
         self._process.kill()
-        return self._exit
+        if gateway is not None:
+            gateway.drain(DRAIN_SECONDS)
+        return found
 
     def _expire(self) -> None:
         """End a guest whose time is over."""
@@ -175,8 +179,38 @@ class Session:
                     self._store.save(self._workload.module, descriptors[0])
             case wire.STALE if not self._running:
                 self._send(None)
+            case wire.CONNECT if self._running:
+                self._connect(text)
+            case wire.LISTEN if self._running:
+                self._listen(text)
             case _:
                 self._exit = ending(kind, text)
+
+    def _connect(self, name: str) -> None:
+        file = outgoing(self._workload.manifest.network, name)
+        if file is None or self._opening.doorway is None:
+            self._reply("", None, errno.EACCES)
+        else:
+            self._opening.doorway.ask_connect(file, self._reply)
+
+    def _listen(self, name: str) -> None:
+        file = incoming(self._workload.manifest.network, name)
+        if file is None or self._opening.doorway is None:
+            self._reply("", None, errno.EACCES)
+        else:
+            self._opening.doorway.ask_listen(file, self._reply)
+
+    def _reply(self, kind: str, end: End | None, number: int) -> None:
+        """Answer the one request that the guest waits for."""
+        with suppress(OSError):
+            if end is None:
+                self._process.channel.send(wire.REFUSED, str(number).encode())
+                return
+            host = end.detach()
+            try:
+                self._process.channel.send(wire.GRANTED, kind.encode(), descriptors=(host,))
+            finally:
+                os.close(host)
 
     def _began(self, lacking: str) -> None:
         self._running = True

@@ -15,6 +15,7 @@ from enarx.errors import Misused, Reason
 from enarx.runtime.workload import Identity
 
 UNATTESTED = "self-signed, not attested"
+HANDSHAKE_SECONDS = 10.0
 LIFETIME = timedelta(days=365)
 
 

@@ -89,7 +89,7 @@ def started(channel: Channel) -> Start:
 
 def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[int, bytes]:
     """The whole life of one guest; the message that tells how it ended."""
-    system = System(machine, start)
+    system = System(machine, start, channel)
     system.define(start.imports)
     folders = [folder.host for folder in start.folders]
     lacking = separate()

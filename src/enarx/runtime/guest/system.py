@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from enarx.runtime.channel import Channel
 from enarx.runtime.engine.host import Bridge, HostFunction
 from enarx.runtime.engine.machine import Machine
 from enarx.runtime.guest.start import OpenFile, Start
@@ -48,10 +49,11 @@ def _socket(file: OpenFile) -> Descriptor:
 class System:
     """WASI preview 1 for one guest."""
 
-    def __init__(self, machine: Machine, start: Start) -> None:
+    def __init__(self, machine: Machine, start: Start, channel: Channel | None = None) -> None:
         self.memory = GuestMemory()
         self.bridge = Bridge(machine.library, self.memory, self._attach)
         self._machine = machine
+        self._channel = channel
         self._start = start
         self._table = Table(start.most_files)
         meter = Meter(start.output_rate)
@@ -73,7 +75,7 @@ class System:
             for folder in self._start.folders
         ]
         if all(folder.guest != "/" for folder in self._start.folders):
-            opened.append(root(self._start.tree, self._start.storage))
+            opened.append(root(self._start.tree, self._start.storage, self._channel))
         for number, folder in enumerate(opened, start=first):
             self._table.put(number, folder)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import mmap
 
+from enarx.runtime.channel import Channel
+from enarx.runtime.guest.net import net
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.device import NullDevice, RandomDevice
 from enarx.runtime.wasi.directory import OpenDirectory
@@ -15,8 +17,8 @@ from enarx.runtime.wire import LENGTH, WireError
 INHERITING = rights.FILE | rights.DIRECTORY
 
 
-def root(tree: int, storage: int) -> OpenDirectory:
-    """The preopened `/`. `tree` is an anonymous file with the package's files, or -1."""
+def root(tree: int, storage: int, channel: Channel | None = None) -> OpenDirectory:
+    """The preopened `/`. `tree` is an anonymous file with the package's files, or -1; a `channel` leads to `/net`."""
     quota = Quota(storage)
     top = Folder(quota)
     for path, content in _files(tree):
@@ -36,6 +38,8 @@ def root(tree: int, storage: int) -> OpenDirectory:
     devices.put("urandom", RandomDevice(quota))
     _fix(devices)
     top.put("dev", devices)
+    if channel is not None:
+        top.put("net", net(quota, channel))
     quota.left = storage
     return OpenDirectory(top, rights.DIRECTORY, INHERITING, "/")
 
