@@ -47,15 +47,16 @@ revocation = "unchecked"
 class Pki:
     """A root with an issuing CA below it, as files."""
 
-    def __init__(self, folder: Path, words: str = "simulated", name: str = "ca") -> None:
+    def __init__(self, folder: Path, words: str = "simulated", name: str = "ca", domain: str = "") -> None:
         now = datetime.now(UTC)
+        domain = domain or TRUST_DOMAIN
         self.folder = folder
-        self.root = make_root(f"test root ({words})", trust_domain=TRUST_DOMAIN, when=now, serial=1)
+        self.root = make_root(f"test root ({words})", trust_domain=domain, when=now, serial=1)
         self.ca: MadeCa = make_intermediate(
             self.root.path,
             KeySigner(self.root.key),
             f"test CA ({words})",
-            trust_domain=TRUST_DOMAIN,
+            trust_domain=domain,
             when=now,
             serial=2,
         )

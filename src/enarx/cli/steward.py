@@ -62,6 +62,10 @@ def serve(
     administrators: Annotated[
         Path | None, typer.Option(help="TOML of who may change policies: [[administrator]] name, token_sha256.")
     ] = None,
+    tenant: Annotated[str, typer.Option(help="Whose Steward this is, where several share a database.")] = "default",
+    log_origin: Annotated[
+        str, typer.Option(help="Name of the log; by default TRUST-DOMAIN/log. One database has one log.")
+    ] = "",
     persons: Annotated[int, typer.Option(help="How many have to want a change of policy.", min=1, max=2)] = 1,
     rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
 ) -> int:
@@ -91,6 +95,8 @@ def serve(
         log_key=log_key,
         administrators=administrators,
         persons=persons,
+        tenant=tenant,
+        log_origin=log_origin,
         legacy_policy=legacy_policy,
         legacy_certificate=legacy_crt,
         legacy_key=legacy_key,

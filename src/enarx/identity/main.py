@@ -41,15 +41,13 @@ from enarx.identity.settings import (
     load_rules,
 )
 from enarx.identity.steward import Outcomes, Steward
-from enarx.identity.upstream import Desk, Upstream
+from enarx.identity.upstream import Desk, Upstream, legacy_tenant
 from enarx.web.guard import Guard
 from enarx.web.limits import Limits
 from enarx.web.metrics import Metrics
 from enarx.web.serve import Settings as Listening
 from enarx.web.serve import bound, serve, url
 from enarx.web.tls import TlsFiles
-
-TENANT = "default"
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +70,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     administrators: tuple[Administrator, ...]
     persons: int
+    tenant: str
 
 
 def run(settings: Settings, anchors: Anchors) -> int:
@@ -96,6 +95,7 @@ def run(settings: Settings, anchors: Anchors) -> int:
             address=address,
             administrators=load_administrators(settings),
             persons=settings.persons,
+            tenant=settings.tenant,
         )
         first = store.connect(parts.database)
         store.prepare(first)
@@ -115,7 +115,7 @@ def worker(parts: Parts) -> Guard:
     """The application of one worker, with a ledger of its own."""
     engine = store.connect(parts.database)
     ledger, audit = Ledger(engine, parts.start), Audit(engine)
-    rulebook = Rulebook(engine, TENANT, parts.rules, persons=parts.persons)
+    rulebook = Rulebook(engine, parts.tenant, parts.rules, persons=parts.persons)
     metrics = Metrics("steward")
     log_url, outcomes = f"{parts.address}/log", Outcomes(metrics.registry)
     steward = Steward(
@@ -128,10 +128,17 @@ def worker(parts: Parts) -> Guard:
         log_url=log_url,
         clock=parts.clock,
         outcomes=outcomes,
-        tenant=TENANT,
+        tenant=parts.tenant,
     )
     upstream = Upstream(
-        parts.desk, parts.anchors, ledger, parts.log, log_url=log_url, clock=parts.clock, outcomes=outcomes
+        parts.desk,
+        parts.anchors,
+        ledger,
+        parts.log,
+        log_url=log_url,
+        clock=parts.clock,
+        outcomes=outcomes,
+        tenant=legacy_tenant(parts.tenant),
     )
     service = Service(
         steward=steward,
@@ -150,7 +157,9 @@ def worker(parts: Parts) -> Guard:
 def _office(parts: Parts, rulebook: Rulebook, audit: Audit, engine: Engine) -> Office | None:
     if not parts.administrators:
         return None
-    return Office(parts.administrators, rulebook, audit, engine, parts.authority, parts.anchors, parts.clock, TENANT)
+    return Office(
+        parts.administrators, rulebook, audit, engine, parts.authority, parts.anchors, parts.clock, parts.tenant
+    )
 
 
 def _tls(settings: Settings, authority: Authority, folder: Path, when: datetime) -> TlsFiles | None:

@@ -72,7 +72,7 @@ def _handlers(service: Service) -> list[Any]:
     ]
     if service.upstream.authority is not None:
         own = service.upstream.authority
-        handlers += service_trust.status_routes(own, archive, clock, "legacy", prefix="/v1/legacy")
+        handlers += service_trust.status_routes(own, archive, clock, service.upstream.tenant, prefix="/v1/legacy")
     if service.office is not None:
         handlers += service_admin.policy_routes(service.office)
         handlers += service_admin.other_routes(service.office)

@@ -60,6 +60,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     legacy_intermediates: Path | None = None
     administrators: Path | None = None
     persons: int = 1
+    tenant: str = "default"
+    log_origin: str = ""
 
 
 def load_authority(
@@ -168,7 +170,7 @@ def load_log_key(settings: Settings, folder: Path) -> LogKey:
     key = load_key(path, None)
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise Misused(Reason.KEY_INVALID, f"{path}: not an Ed25519 key")
-    return LogKey(key, f"{settings.trust_domain}/log")
+    return LogKey(key, settings.log_origin or f"{settings.trust_domain}/log")
 
 
 def write_private(path: Path, contents: bytes) -> None:

@@ -40,6 +40,11 @@ EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 MAX_REQUESTS = 64
 
 
+def legacy_tenant(tenant: str) -> str:
+    """Under which name the certificates of a tenant's Keeps of Enarx 0.7 are kept: they are another CA's."""
+    return f"{tenant} legacy"
+
+
 class Desk(msgspec.Struct, frozen=True):
     """The CA and the policy for upstream's Keeps.
 
@@ -64,6 +69,7 @@ class Upstream:
         log_url: str,
         clock: Clock,
         outcomes: Outcomes,
+        tenant: str,
     ) -> None:
         if desk is not None and "legacy" not in desk.authority.words:
             raise Misused(
@@ -78,6 +84,7 @@ class Upstream:
         self._log_url = log_url
         self._clock = clock
         self._outcomes = outcomes
+        self.tenant = tenant
         self._memory: Memory[Any] = Memory()
 
     @property
@@ -144,7 +151,7 @@ class Upstream:
             Issuance(
                 entry=entry,
                 serial=made.serial.to_bytes(20, "big"),
-                tenant="legacy",
+                tenant=self.tenant,
                 policy=appraisal.policy,
                 time=when.timestamp(),
                 until=made.not_after.timestamp(),
