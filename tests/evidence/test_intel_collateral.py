@@ -87,7 +87,8 @@ def test_a_chain_with_any_part_missing_is_undetermined() -> None:
 def test_a_forged_quote_is_called_one_even_without_collateral() -> None:
     body = bytearray(QUOTE)
     body[200] ^= 1
-    assert (Unauthentic, Reason.SIGNATURE_INVALID) == answer(None, quote=bytes(body))
+    for intel in (None, with_(tcb_info=b"")):
+        assert (Unauthentic, Reason.SIGNATURE_INVALID) == answer(intel, quote=bytes(body))
 
 
 # --- who signed it -------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ def authenticate(
 
     `Undetermined` if any of it is missing, or out of date; `Unauthentic` if any of it is not Intel's.
     """
-    if given is None or not all(getattr(given, name) for name in given.__struct_fields__):
+    if given is None or is_incomplete(given):
         trail.refuse(
             Reason.COLLATERAL_MISSING,
             "Intel collateral",
@@ -65,6 +65,11 @@ def authenticate(
     trail.extend(known.checks)
     intel_terms.require_current(known.terms, when=when, trail=trail)
     return known
+
+
+def is_incomplete(given: IntelCollateral | None) -> bool:
+    """There is none, or a part of it is empty."""
+    return given is None or not all(getattr(given, name) for name in given.__struct_fields__)
 
 
 def verified(given: IntelCollateral, roots: Roots, *, memory: Memory[Any]) -> Collateral:

@@ -60,7 +60,7 @@ def vouch(
     remembered: Memory[Any] = Memory() if memory is None else memory
     roots = anchors.of(Vendor.INTEL)
     chain = _chain(quote, endorsements, roots, when, trail, remembered)
-    if endorsements.intel is None:
+    if intel_collateral.is_incomplete(endorsements.intel):
         # no answer can come of this; but a forgery is called one
         _quoting_enclave(quote, chain, trail)
         _quoted(quote, trail, remembered)
