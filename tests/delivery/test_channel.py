@@ -123,9 +123,8 @@ def test_a_cut_answer_is_malformed(cut: int) -> None:
         parse_answer(whole[: min(cut, len(whole) - 1)])
 
 
-def test_a_relying_party_that_drips_bytes_does_not_hold_the_keep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("enarx.delivery.service.PATIENCE", 0.5)
-    service = AttestationService(server_context(*identity()), lambda *_: Answer(b"", Endorsements(), b""))
+def test_a_relying_party_that_drips_bytes_does_not_hold_the_keep() -> None:
+    service = AttestationService(server_context(*identity()), lambda *_: Answer(b"", Endorsements(), b""), patience=0.5)
     service.start()
     with socket.create_connection(service.address) as slow:
         slow.settimeout(5)

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import msgspec
@@ -52,10 +54,23 @@ def ask(url: str) -> Asked:
     Its certificate is *not* judged here: believing it is the appraisal's work, over the
     evidence. `Undetermined` when nothing there answers, or not as a Keep does.
     """
+    nonce = secrets.token_bytes(NONCE_SIZE)
+    with connected(url, ALPN) as tls:
+        tls.send(Question(nonce).encoded())
+        answer = parse_answer(tls.receive(MAX_ANSWER))
+        return Asked(tls.peer_chain(), nonce, tls.exporter(nonce), answer)
+
+
+@contextlib.contextmanager
+def connected(url: str, protocol: bytes) -> Iterator[Tls]:
+    """A connection to the Keep at `url` that speaks this ALPN protocol.
+
+    The TLS handshake proves a key and nothing else: the certificate is not judged.
+    """
     host, port = address(url)
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
     context.set_min_proto_version(SSL.TLS1_3_VERSION)
-    context.set_alpn_protos([ALPN])
+    context.set_alpn_protos([protocol])
     context.set_verify(SSL.VERIFY_NONE, lambda *_: True)
     peer = f"{host}:{port}"
     with _connected(host, port) as stream:
@@ -66,16 +81,12 @@ def ask(url: str) -> Asked:
             tls.handshake()
         except Unauthentic as error:
             raise Undetermined(
-                Reason.UNEXPECTED_ANSWER, f"{peer} is not a Keep's attestation address ({error.subject})"
+                Reason.UNEXPECTED_ANSWER, f"{peer} is not a Keep's address for {protocol.decode()} ({error.subject})"
             ) from None
-        if tls.alpn() != ALPN:
-            raise Undetermined(Reason.UNEXPECTED_ANSWER, f"{peer} does not speak {ALPN.decode()}")
-        nonce = secrets.token_bytes(NONCE_SIZE)
-        tls.send(Question(nonce).encoded())
-        answer = parse_answer(tls.receive(MAX_ANSWER))
-        asked = Asked(tls.peer_chain(), nonce, tls.exporter(nonce), answer)
+        if tls.alpn() != protocol:
+            raise Undetermined(Reason.UNEXPECTED_ANSWER, f"{peer} does not speak {protocol.decode()}")
+        yield tls
         tls.close()
-    return asked
 
 
 def _connected(host: str, port: int) -> socket.socket:

@@ -9,17 +9,14 @@ certificate, the launch digest and this connection's exporter (design 4.4). Each
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from enarx.codec import cbor
-from enarx.errors import Malformed, Reason
+from enarx.delivery.message import VERSION, require_size, table
 from enarx.evidence import endorsement
 from enarx.evidence.endorsement import Endorsements
 
 ALPN = b"enarx-attest/1"
-VERSION = 1
 MAX_QUESTION = 1024
 MAX_ANSWER = 8 << 20
 NONCE_SIZE = 32
@@ -60,24 +57,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 def parse_question(raw: bytes) -> Question:
     """`Malformed` unless it is one well-formed question."""
-    table = _table(raw, "question", {"v": int, "nonce": bytes})
-    if len(table["nonce"]) != NONCE_SIZE:
-        raise Malformed(Reason.WRONG_LENGTH, f"question: nonce of {len(table['nonce'])} bytes")
-    return Question(table["nonce"])
+    found = table(raw, "question", {"nonce": bytes})
+    require_size(found["nonce"], NONCE_SIZE, "question: nonce")
+    return Question(found["nonce"])
 
 
 def parse_answer(raw: bytes) -> Answer:
     """`Malformed` unless it is one well-formed answer."""
-    table = _table(raw, "answer", {"v": int, "evidence": bytes, "endorsements": bytes, "launch": bytes})
-    return Answer(table["evidence"], endorsement.decode(table["endorsements"]), table["launch"])
-
-
-def _table(raw: bytes, what: str, keys: dict[str, type]) -> dict[str, Any]:
-    table = cbor.decode_canonical(raw, what)
-    if not isinstance(table, dict) or table.keys() != keys.keys():
-        raise Malformed(Reason.UNKNOWN_KEY, what)
-    if not all(type(table[name]) is kind for name, kind in keys.items()):
-        raise Malformed(Reason.WRONG_TYPE, what)
-    if table["v"] != VERSION:
-        raise Malformed(Reason.UNKNOWN_VERSION, what)
-    return table
+    found = table(raw, "answer", {"evidence": bytes, "endorsements": bytes, "launch": bytes})
+    return Answer(found["evidence"], endorsement.decode(found["endorsements"]), found["launch"])
