@@ -85,5 +85,5 @@ def _anchors(claims: Claims) -> Check:
     """Who vouched: anything but the production anchors leaves its mark in every result."""
     name = f"anchors of {claims.kind}"
     if claims.anchors == PRODUCTION or claims.kind is Kind.NONE:
-        return Check(name, Verdict.NOTED, None, claims.anchors, "", "pinned anchors")
+        return Check(name, Verdict.NOTED, None, claims.anchors, "", "trust anchors")
     return Check(name, Verdict.NOTED, Reason.SIMULATED, claims.anchors, "", "anchors that the caller asked for")

@@ -229,7 +229,7 @@ def _root(
     shown = [c for c in given if c.common_name().startswith("ARK-")]
     found = [c for c in pinned if c in shown] or shown or pinned
     if not found:
-        trail.refuse(Reason.UNKNOWN_ANCHOR, "AMD chain: root", fact=ask.name, source="pinned anchors")
+        trail.refuse(Reason.UNKNOWN_ANCHOR, "AMD chain: root", fact=ask.name, source="trust anchors")
     return found[0]
 
 

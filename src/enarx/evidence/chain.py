@@ -57,7 +57,7 @@ def authenticate_links(
         f"{name}: root",
         fact=root.name,
         expectation=" or ".join(r.name for r in roots) or "no root is trusted for this vendor",
-        source="pinned anchors",
+        source="trust anchors",
         mend="evidence of a test or pre-production part is believed only with --anchors FILE --unsafe-anchors",
     )
     for depth, (child, issuer) in enumerate(itertools.pairwise(path)):

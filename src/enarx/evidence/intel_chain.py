@@ -95,35 +95,41 @@ def found_among(given: tuple[bytes, ...]) -> bytes:
     return b"".join(intel_pem.armour(one.raw) for one in path) if len(path) == 3 else b""
 
 
+_LEAF = (
+    ("PCK certificate issuer", Reason.CHAIN_BROKEN),
+    ("PCK certificate subject", Reason.CERTIFICATE_PROFILE),
+    ("PCK certificate is no CA", Reason.CERTIFICATE_PROFILE),
+    ("SGX extension of the PCK certificate", Reason.CERTIFICATE_PROFILE),
+    ("PCK key of P-256", Reason.ALGORITHM),
+    ("PCK certificate signature", Reason.SIGNATURE_INVALID),
+)
+_LEAF_PASSED = tuple(Check(name, Verdict.PASSED, None, "", "", _PROFILE) for name, _ in _LEAF)
+
+
 def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
     first, end, others = text.rstrip(b"\0").partition(intel_pem.END)
     trail = Trail()
     authority = authenticate_signer(others, roots, PCK_CAS, trail=trail, memory=memory, name="PCK chain")
     ca, leaf = authority.certificate, Certificate(intel_pem.blocks(first + end, "PCK chain")[0], "PCK certificate")
-    trail.require(leaf.issuer == ca.subject, Reason.CHAIN_BROKEN, "PCK certificate issuer", source=_PROFILE)
-    _named(leaf, _PCK, trail, "PCK certificate")
-    basic = leaf.extension("2.5.29.19")
-    trail.require(
-        basic is None or basic.value == _NO_CA,
-        Reason.CERTIFICATE_PROFILE,
-        "PCK certificate is no CA",
-        source="RFC 5280 4.2.1.9",
-    )
-    trail.require(leaf.signed_by(ca.public_key), Reason.SIGNATURE_INVALID, "PCK certificate signature", source=_PROFILE)
-    key = intel_signature.key_of(leaf)
-    if key is None:
-        trail.refuse(Reason.ALGORITHM, "PCK key", expectation="P-256", source=_PROFILE)
+    key, basic = intel_signature.key_of(leaf), leaf.extension("2.5.29.19")
     extension = leaf.extension(intel_pck.EXTENSION)
-    if extension is None:
-        trail.refuse(Reason.CERTIFICATE_PROFILE, "SGX extension of the PCK certificate", source=_PROFILE)
-    terms = intel_terms.together(
-        "times of PCK certificate, PCK CA and root",
-        intel_terms.of_certificate("PCK certificate", leaf),
-        intel_terms.of_certificate("PCK CA", ca),
-        intel_terms.of_certificate("root", authority.root),
+    held = (
+        leaf.issuer == ca.subject,
+        _is_named(leaf, _PCK),
+        basic is None or basic.value == _NO_CA,
+        extension is not None,
+        key is not None,
+        leaf.signed_by(ca.public_key),
     )
-    platform = intel_pck.parse(extension.value)
-    return PckChain(key, leaf.serial, ca, authority.root, platform, terms, trail.checks())
+    for at, holds in enumerate(held):
+        if not holds or key is None or extension is None:
+            trail.extend(_LEAF_PASSED[:at])
+            name, reason = _LEAF[held.index(False)]
+            trail.refuse(reason, name, fact=leaf.subject, source=_PROFILE)
+    term = intel_terms.of_certificate("PCK certificate", leaf)
+    terms = intel_terms.together("times of PCK certificate, PCK CA and root", term, *authority.terms)
+    checks = (*authority.checks, *_LEAF_PASSED)
+    return PckChain(key, leaf.serial, ca, authority.root, intel_pck.parse(extension.value), terms, checks)
 
 
 def _signer(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str], memory: Memory[Any]) -> Signer:
@@ -147,10 +153,10 @@ def _below_root(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str]
             f"root of {name}",
             fact=Certificate(root_raw, "root").name,
             expectation="a root that is trusted for Intel",
-            source="pinned anchors",
+            source="trust anchors",
             mend="evidence of a test or pre-production part is believed only with --anchors FILE --unsafe-anchors",
         )
-    trail.require(True, Reason.UNKNOWN_ANCHOR, f"root of {name}", source="pinned anchors")
+    trail.require(True, Reason.UNKNOWN_ANCHOR, f"root of {name}", source="trust anchors")
     pinned = intel_intermediates.signed_by(root, raw)
     certificate = pinned or Certificate(raw, name)
     trail.require(certificate.issuer == root.subject, Reason.CHAIN_BROKEN, f"{name} issuer", source=_PROFILE)
