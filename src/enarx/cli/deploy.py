@@ -16,6 +16,7 @@ from enarx.cli import order
 from enarx.cli.run import cache_folder
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
 from enarx.evidence.kind import Kind
+from enarx.platform import keeps
 from enarx.platform.chip import Chip
 from enarx.platform.process import ProcessKeep, raised
 from enarx.workload.launch import Launch
@@ -122,18 +123,23 @@ def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: st
     )
 
 
-def run(
-    placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None, backend: str = "process"
-) -> int:
+def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None, backend: str = "process") -> int:
     """Open the Keep, tell what happens, and pass on the program's exit code."""
     keep = _opened(backend, placed, chip, attest=attest)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keep.ask_to_stop())
     refused: EnarxError | None = None
     code: int | None = None
-    with keep:
+    seen = {
+        "backend": backend,
+        "package": placed.launch.package.hex(),
+        "launch": placed.launch.digest().hex(),
+        "pid": keep.pid,
+    }
+    with keep, keeps.Announced(inspect=lambda: seen, logs=lambda: _console(keep), stop=keep.ask_to_stop):
         for event in keep.events():
             _tell(event, events)
+            seen |= {name: event[name] for name in ("state", "address") if name in event}
             if event.get("event") == "refused":
                 refused = raised(event)
             elif event.get("event") == "ended":
@@ -144,6 +150,11 @@ def run(
     if code is None:
         raise Undetermined(Reason.KEEP_DIED, "the Keep's agent ended without saying why")
     return code
+
+
+def _console(keep: Any) -> str:
+    machine = getattr(keep, "machine", None)
+    return machine.console() if machine is not None else ""
 
 
 def _tell(event: dict[str, Any], events: Path | None) -> None:

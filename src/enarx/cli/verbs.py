@@ -97,6 +97,15 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
             "schema": Verb("enarx.cli.policy:schema", "The JSON Schema of a policy."),
         },
     ),
+    "keep": (
+        "The Keeps that are open on this machine.",
+        {
+            "list": Verb("enarx.cli.keep_verbs:list_", "List the Keeps that are open."),
+            "inspect": Verb("enarx.cli.keep_verbs:inspect", "Show what a Keep was opened for, and how it is held."),
+            "logs": Verb("enarx.cli.keep_verbs:logs", "Show the end of a machine's console."),
+            "stop": Verb("enarx.cli.keep_verbs:stop", "Ask a Keep to end its program and itself."),
+        },
+    ),
     "image": (
         "The Keep image: a virtual machine known to the last byte.",
         {
@@ -111,6 +120,14 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
         },
     ),
     "steward": ("The attesting certificate authority.", {"serve": Verb("enarx.cli.steward:serve", "Serve.")}),
+    "steward ca": (
+        "The Steward's certificate authorities.",
+        {
+            "root": Verb("enarx.cli.steward_ca:root", "Make a root, whose key stays offline."),
+            "issuing": Verb("enarx.cli.steward_ca:issuing", "Make an issuing CA below a root."),
+            "crl": Verb("enarx.cli.steward_ca:crl", "Make the root's list of revoked issuing CAs."),
+        },
+    ),
     "log": (
         "The Steward's log of what it issued.",
         {"verify": Verb("enarx.cli.log:verify", "Check that the log has a certificate, and that it only grew.")},

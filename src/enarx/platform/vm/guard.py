@@ -17,6 +17,7 @@ import resource
 import select
 import signal
 import sys
+import time
 from typing import Any, NoReturn
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -27,6 +28,7 @@ _SYS_PIVOT_ROOT = 155
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_DUMPABLE = 1, 38, 24, 4
 NOBODY = 65534
 _LAST_CAPABILITY = 63
+_TRIES, _PAUSE = 100, 0.02
 
 
 def main(order: dict[str, Any]) -> int:
@@ -43,8 +45,10 @@ def main(order: dict[str, Any]) -> int:
     """
     applied: list[str] = []
     missing: dict[str, str] = {}
-    for folder in order["groups"]:
-        _try(applied, missing, "cgroup", lambda folder=folder: _join(folder))
+    # Held open: below the new root the hierarchy is not to be seen.
+    groups = [_Group(folder) for folder in order["groups"]]
+    for group in groups:
+        _try(applied, missing, f"cgroup {group.controller}", group.enter)
     root = os.geteuid() == 0
     flags = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET | (0 if root else _NEWUSER)
     if _try(applied, missing, "namespaces", lambda: _unshare(flags, root=root)):
@@ -57,7 +61,7 @@ def main(order: dict[str, Any]) -> int:
         _become(order, applied, missing, drop=root)
     for number in (*order["keep"], order["report"]):
         os.close(number)
-    return _watch(child, order["life"], order["groups"])
+    return _watch(child, order["life"], groups)
 
 
 def _try(applied: list[str], missing: dict[str, str], name: str, act: Any) -> bool:
@@ -76,9 +80,32 @@ def _call(result: int, what: str) -> None:
         raise OSError(number, os.strerror(number), what)
 
 
-def _join(folder: str) -> None:
-    with open(f"{folder}/cgroup.procs", "w", encoding="ascii") as file:
-        file.write(str(os.getpid()))
+class _Group:
+    """A control group that is entered, and removed when this process is the last in it."""
+
+    def __init__(self, folder: str) -> None:
+        above, self.name = os.path.split(folder)
+        self.controller = folder.removeprefix("/sys/fs/cgroup/").partition("/")[0]
+        self._own = os.open(f"{folder}/cgroup.procs", os.O_WRONLY)
+        self._above = os.open(above, os.O_RDONLY | os.O_DIRECTORY)
+        self._out = os.open(f"{above}/cgroup.procs", os.O_WRONLY)
+
+    def enter(self) -> None:
+        os.write(self._own, b"0")
+
+    def leave(self) -> None:
+        """Ended threads take a moment to go."""
+        with contextlib.suppress(OSError):
+            os.write(self._out, b"0")
+        for _ in range(_TRIES):
+            try:
+                os.rmdir(self.name, dir_fd=self._above)
+            except FileNotFoundError:
+                return
+            except OSError:
+                time.sleep(_PAUSE)
+            else:
+                return
 
 
 def _unshare(flags: int, *, root: bool) -> None:
@@ -168,7 +195,7 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
 
 
-def _watch(child: int, life: int, groups: list[str]) -> int:
+def _watch(child: int, life: int, groups: list[_Group]) -> int:
     """Wait for the program, or for the launcher's end, which ends the program."""
     ended = os.pidfd_open(child)
     ready, _, _ = select.select([ended, life], [], [])
@@ -176,11 +203,8 @@ def _watch(child: int, life: int, groups: list[str]) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
-    for folder in reversed(groups):
-        # The group is empty but for this process, which leaves it for the one above.
-        with contextlib.suppress(OSError):
-            _join(os.path.dirname(folder))
-            os.rmdir(folder)
+    for group in groups:
+        group.leave()
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

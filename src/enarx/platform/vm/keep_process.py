@@ -50,7 +50,6 @@ class VmKeep:
         cas: bytes = b"",
         publish: Mapping[int, str] | None = None,
         reach: Callable[[str, int], bool] = lambda _host, _port: False,
-        groups: tuple[str, ...] = (),
     ) -> None:
         """Start a machine.
 
@@ -72,7 +71,7 @@ class VmKeep:
         try:
             for port, address in (({ATTEST_PORT: attest} if attest else {}) | dict(publish or {})).items():
                 self._bound[port] = _bind(address)
-            self.machine = Machine(image, choice, groups=groups)
+            self.machine = Machine(image, choice)
         except BaseException:
             self._close_listeners()
             raise

@@ -19,6 +19,7 @@ import msgspec
 from enarx.errors import Malformed, Misused, Reason, Undetermined
 from enarx.platform.image import build, folder_store
 from enarx.platform.tpm.software_process import SoftwareTpm
+from enarx.platform.vm import groups_store
 from enarx.platform.vm import plan as plans
 from enarx.platform.vm.guarded_process import Guarded
 from enarx.platform.vm.plan import Accelerator, Boot, Descriptors, Files, Plan
@@ -105,7 +106,7 @@ def check_image(folder: Path, boot: Boot) -> dict[str, str]:
 class Machine:
     """QEMU, from start to end. `control` and `streams` are this end of its channels."""
 
-    def __init__(self, image: Path, choice: Choice, *, groups: tuple[str, ...] = ()) -> None:
+    def __init__(self, image: Path, choice: Choice) -> None:
         paths = check_image(image, choice.boot)
         self.tpm = SoftwareTpm() if choice.boot is Boot.MEASURED else None
         tpm = self.tpm.channel.fileno() if self.tpm is not None else None
@@ -120,6 +121,8 @@ class Machine:
             if choice.accelerator is not Accelerator.TCG:
                 binds.append(("/dev/kvm", "/dev/kvm", "rw"))
             keep = [far_console.fileno(), control.fileno(), streams.fileno(), *([tpm] if tpm is not None else [])]
+            self.groups = groups_store.made(groups_store.bounds(choice.memory_mb, choice.cpus))
+            groups = self.groups.folders
             limits = {"cpu_seconds": choice.cpu_seconds}
             self._guarded = Guarded(plans.argv(self.plan), keep=keep, binds=binds, groups=groups, limits=limits)
         except BaseException:
