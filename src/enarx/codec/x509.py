@@ -8,17 +8,17 @@ authenticates it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.utils import CryptographyDeprecationWarning
 
 from enarx.codec import der
+from enarx.codec.crl import Crl
+from enarx.codec.foreign import TROUBLE, guarded
 from enarx.codec.lazy import lazy
 from enarx.codec.signature import PublicKey, plain, verified
 from enarx.errors import Malformed, Reason, Unauthentic
@@ -26,7 +26,6 @@ from enarx.errors import Malformed, Reason, Unauthentic
 __all__ = ["MAX_CHAIN", "Certificate", "Crl", "Extension", "PublicKey", "from_pem", "verified"]
 
 
-T = TypeVar("T")
 E = TypeVar("E", bound=x509.ExtensionType)
 
 # AMD's VCEK and VLEK have serial number 0, which RFC 5280 forbids; `cryptography` accepts it
@@ -34,11 +33,9 @@ E = TypeVar("E", bound=x509.ExtensionType)
 warnings.filterwarnings("ignore", message=".*serial number.*", category=CryptographyDeprecationWarning)
 warnings.filterwarnings("ignore", message="Attribute's length must be", category=UserWarning)
 
-_TROUBLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion, OverflowError)
 
 MAX_BYTES = 64 << 10
-"""No certificate that we judge comes near; CRLs may have `MAX_CRL_BYTES`."""
-MAX_CRL_BYTES = 8 << 20
+"""No certificate that we judge comes near."""
 MAX_CHAIN = 10
 
 _VERSION = 0xA0
@@ -65,7 +62,7 @@ class Certificate:
             raise Malformed(Reason.TOO_LARGE, f"{what}: {len(raw)} bytes")
         try:
             self._x = x509.load_der_x509_certificate(raw)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
         self.raw = raw
 
@@ -98,32 +95,32 @@ class Certificate:
     @lazy
     def name(self) -> str:
         """The subject in RFC 4514 form, for people."""
-        return _guarded(lambda: self._x.subject.rfc4514_string(), "subject")
+        return guarded(lambda: self._x.subject.rfc4514_string(), "subject")
 
     def common_name(self) -> str:
         """The subject's single commonName, or ""."""
-        found = _guarded(lambda: self._x.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME), "subject")
+        found = guarded(lambda: self._x.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME), "subject")
         return str(found[0].value) if len(found) == 1 else ""
 
     @lazy
     def serial(self) -> int:
         """The serial number."""
-        return _guarded(lambda: self._x.serial_number, "serial number")
+        return guarded(lambda: self._x.serial_number, "serial number")
 
     @lazy
     def not_before(self) -> datetime:
         """Valid from this instant (UTC)."""
-        return _guarded(lambda: self._x.not_valid_before_utc, "validity")
+        return guarded(lambda: self._x.not_valid_before_utc, "validity")
 
     @lazy
     def not_after(self) -> datetime:
         """Valid up to and including this instant (UTC)."""
-        return _guarded(lambda: self._x.not_valid_after_utc, "validity")
+        return guarded(lambda: self._x.not_valid_after_utc, "validity")
 
     @lazy
     def public_key(self) -> PublicKey:
         """The subject's key: RSA of 2048 bits or more, or a NIST curve."""
-        key = _guarded(lambda: self._x.public_key(), "public key")
+        key = guarded(lambda: self._x.public_key(), "public key")
         if isinstance(key, ec.EllipticCurvePublicKey) or (isinstance(key, rsa.RSAPublicKey) and key.key_size >= 2048):
             return key
         raise Unauthentic(Reason.ALGORITHM, f"public key of {self.name}")
@@ -136,7 +133,7 @@ class Certificate:
 
     @lazy
     def _extensions(self) -> dict[str, x509.Extension[Any]]:
-        found = _guarded(lambda: self._x.extensions, "extensions")
+        found = guarded(lambda: self._x.extensions, "extensions")
         return {e.oid.dotted_string: e for e in found}
 
     def extension(self, oid: str) -> Extension | None:
@@ -180,7 +177,7 @@ class Certificate:
             except x509.ExtensionNotFound:
                 return None
 
-        return _guarded(find, "extensions")
+        return guarded(find, "extensions")
 
     def pem(self) -> str:
         """The same in PEM (RFC 7468)."""
@@ -193,88 +190,8 @@ class Certificate:
 
     def signed_by(self, key: PublicKey) -> bool:
         """Whether `key` made the signature over the bytes received."""
-        oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
+        oid = guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "signature algorithm")
         return plain(self.raw, self._parts[1][1]) and verified(key, self._x.signature, self.tbs, oid)
-
-
-class Crl:
-    """A certificate revocation list as received."""
-
-    __slots__ = ("__dict__", "_x", "raw")
-
-    def __init__(self, raw: bytes, what: str = "CRL") -> None:
-        """Parse DER; `Malformed` if it is not exactly one CRL."""
-        if len(raw) > MAX_CRL_BYTES:
-            raise Malformed(Reason.TOO_LARGE, f"{what}: {len(raw)} bytes")
-        try:
-            self._x = x509.load_der_x509_crl(raw)
-        except _TROUBLE as error:
-            raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
-        self.raw = raw
-        self._asked = False
-
-    @lazy
-    def _parts(self) -> tuple[bytes, bytes, bytes]:
-        """The signed part, and algorithm and issuer in it (RFC 5280 section 5.1; a version may stand first)."""
-        signed = der.inner(self.raw, 1)[0]
-        first, second, third = der.inner(signed, 3)
-        return (signed, second, third) if first[0] == der.INTEGER else (signed, first, second)
-
-    @property
-    def issuer(self) -> bytes:
-        """The issuer Name, DER as received."""
-        return self._parts[2]
-
-    @lazy
-    def this_update(self) -> datetime:
-        """Issued at this instant (UTC)."""
-        return _guarded(lambda: self._x.last_update_utc, "CRL thisUpdate")
-
-    @lazy
-    def next_update(self) -> datetime:
-        """The next one comes no later than this instant (UTC). A CRL without one is `Malformed`."""
-        found = _guarded(lambda: self._x.next_update_utc, "CRL nextUpdate")
-        if found is None:
-            raise Malformed(Reason.MISSING, "CRL nextUpdate")
-        return found
-
-    @lazy
-    def number(self) -> int | None:
-        """The cRLNumber extension."""
-
-        def find() -> int | None:
-            try:
-                return self._x.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-            except x509.ExtensionNotFound:
-                return None
-
-        return _guarded(find, "CRL number")
-
-    @lazy
-    def _serials(self) -> frozenset[int]:
-        return _guarded(lambda: frozenset(one.serial_number for one in self._x), "CRL entries")
-
-    def revokes(self, serial: int) -> bool:
-        """Whether this serial number of this issuer is on the list.
-
-        The library walks the list; that is the faster way for a list that is asked once.
-        """
-        if self._asked:
-            return serial in self._serials
-        self._asked = True
-        return _guarded(lambda: self._x.get_revoked_certificate_by_serial_number(serial) is not None, "CRL entries")
-
-    def signed_by(self, key: PublicKey) -> bool:
-        """Whether `key` made the signature over the bytes received."""
-        oid = _guarded(lambda: self._x.signature_algorithm_oid.dotted_string, "CRL signature algorithm")
-        return plain(self.raw, self._parts[1]) and verified(key, self._x.signature, self._parts[0], oid)
-
-
-def _guarded(read: Callable[[], T], what: str) -> T:
-    try:
-        return read()
-    except _TROUBLE as error:
-        raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
 
 
 def from_pem(text: bytes, what: str) -> tuple[Certificate, ...]:
@@ -284,7 +201,7 @@ def from_pem(text: bytes, what: str) -> tuple[Certificate, ...]:
     """
     try:
         found = x509.load_pem_x509_certificates(text.rstrip(b"\0"))
-    except _TROUBLE as error:
+    except TROUBLE as error:
         raise Malformed(Reason.SYNTAX, f"{what}: {error}") from None
     if len(found) > MAX_CHAIN:
         raise Malformed(Reason.TOO_LARGE, f"{what}: {len(found)} certificates, at most {MAX_CHAIN}")
