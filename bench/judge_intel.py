@@ -67,16 +67,16 @@ def tdx_capture() -> Capture:
 
 
 def interleaved(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """Seconds of one call of each: the lowest tenth of the rounds in which both take turns."""
+    """Seconds of processor time of one call of each: the lowest tenth of the rounds in which both take turns."""
     gc.collect()
     gc.disable()  # as timeit does
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(ROUNDS):
         for work, into in ((ours, times[0]), (theirs, times[1])):
-            start = time.perf_counter()
+            start = time.process_time()
             for _ in range(PER_ROUND):
                 work()
-            into.append((time.perf_counter() - start) / PER_ROUND)
+            into.append((time.process_time() - start) / PER_ROUND)
     gc.enable()
     # the machine is shared: what disturbs a round makes it longer, never shorter
     return statistics.quantiles(times[0], n=10)[0], statistics.quantiles(times[1], n=10)[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,9 +18,9 @@ from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Reason
 from enarx.evidence import intel_intermediates, intel_pck, intel_pem, intel_signature, intel_terms
-from enarx.evidence.check import Check, Trail
+from enarx.evidence.check import Check, Trail, Verdict
 from enarx.evidence.intel_pck import Platform
-from enarx.evidence.intel_terms import Terms
+from enarx.evidence.intel_terms import Term, Terms
 from enarx.evidence.memory import Memory
 
 _PROFILE = "Intel SGX PCK Certificate Profile 1.3"
@@ -51,6 +51,7 @@ class Signer(msgspec.Struct, frozen=True):
 
     certificate: Certificate
     root: Certificate
+    terms: tuple[Term, ...]
     checks: tuple[Check, ...]
 
 
@@ -121,15 +122,19 @@ def _pck(text: bytes, roots: Roots, memory: Memory[Any]) -> PckChain:
         key is not None,
         leaf.signed_by(ca.public_key),
     )
-    for at, holds in enumerate(held):
-        if not holds or key is None or extension is None:
-            trail.extend(_LEAF_PASSED[:at])
-            name, reason = _LEAF[held.index(False)]
-            trail.refuse(reason, name, fact=leaf.subject, source=_PROFILE)
+    if key is None or extension is None or not all(held):
+        _refuse_leaf(leaf, held.index(False), trail)
     term = intel_terms.of_certificate("PCK certificate", leaf)
     terms = intel_terms.together("times of PCK certificate, PCK CA and root", term, *authority.terms)
     checks = (*authority.checks, *_LEAF_PASSED)
     return PckChain(key, leaf.serial, ca, authority.root, intel_pck.parse(extension.value), terms, checks)
+
+
+def _refuse_leaf(leaf: Certificate, at: int, trail: Trail) -> NoReturn:
+    """The check at this place of `_LEAF` does not hold."""
+    name, reason = _LEAF[at]
+    trail.extend(_LEAF_PASSED[:at])
+    trail.refuse(reason, name, fact=leaf.subject, source=_PROFILE)
 
 
 def _signer(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str], memory: Memory[Any]) -> Signer:
@@ -169,20 +174,25 @@ def _below_root(raw: bytes, root_raw: bytes, roots: Roots, names: frozenset[str]
         f"{name} signature",
         source=_PROFILE,
     )
-    return Signer(certificate, root, trail.checks())
+    terms = (intel_terms.of_certificate(name, certificate), intel_terms.of_certificate("root", root))
+    return Signer(certificate, root, terms, trail.checks())
 
 
 def _named(certificate: Certificate, names: frozenset[str], trail: Trail, name: str) -> None:
-    subject = certificate.subject
-    fine = any(one in subject for one in _common_names(names))
+    fine = _is_named(certificate, names)
     trail.require(
         fine,
         Reason.CERTIFICATE_PROFILE,
         f"{name} subject",
-        fact=b"" if fine else subject,
+        fact=b"" if fine else certificate.subject,
         expectation="" if fine else " or ".join(sorted(names)),
         source=_PROFILE,
     )
+
+
+def _is_named(certificate: Certificate, names: frozenset[str]) -> bool:
+    subject = certificate.subject
+    return any(one in subject for one in _common_names(names))
 
 
 @functools.cache

@@ -105,10 +105,9 @@ def _collateral(given: IntelCollateral, roots: Roots, memory: Memory[Any]) -> Co
     identity = intel_qe_identity.parse(signed_value(given.qe_identity, "enclaveIdentity", identity_signer, trail=trail))
     terms = intel_terms.together(
         "times of the collateral, its signers and CRLs",
-        intel_terms.of_certificate("TCB info signer", info_signer.certificate),
-        intel_terms.of_certificate("QE identity signer", identity_signer.certificate),
-        intel_terms.of_certificate("PCK CRL issuer", ca.certificate),
-        intel_terms.of_certificate("root of the collateral", root),
+        *info_signer.terms,
+        *identity_signer.terms,
+        *ca.terms,
         intel_terms.of_crl("root CRL", root_crl),
         intel_terms.of_crl("PCK CRL", pck_crl),
         intel_terms.of_document("TCB info", info.issue_date, info.next_update),
