@@ -28,6 +28,7 @@ from enarx.identity.ca import service_certificate
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
+from enarx.identity.remembered import Remembered
 from enarx.identity.rule import Rule, require_one_anchor_set
 from enarx.identity.rulebook import Rulebook
 from enarx.identity.service import Service, create
@@ -39,6 +40,7 @@ from enarx.identity.settings import (
     load_desk,
     load_log_key,
     load_rules,
+    log_key_file,
 )
 from enarx.identity.steward import Outcomes, Steward
 from enarx.identity.upstream import Desk, Upstream, legacy_tenant
@@ -63,6 +65,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     anchors: Anchors
     desk: Desk | None
     log: LogKey
+    checkpoint: Path
     clock: Clock
     limits: Limits
     database: str
@@ -82,12 +85,14 @@ def run(settings: Settings, anchors: Anchors) -> int:
     authority = load_authority(settings, rules, anchors, address, clock.now())
     require_one_anchor_set(authority, rules.values(), anchors)
     with tempfile.TemporaryDirectory(prefix="enarx-steward-") as folder:
+        log_key = log_key_file(settings, Path(folder))
         parts = Parts(
             authority=authority,
             rules=rules,
             anchors=anchors,
             desk=load_desk(settings, authority, address, clock.now()),
-            log=load_log_key(settings, Path(folder)),
+            log=load_log_key(settings, log_key),
+            checkpoint=log_key.with_name(log_key.name + ".checkpoint"),
             clock=clock,
             limits=Limits(rate=settings.rate, burst=max(100, int(settings.rate))),
             database=settings.database or f"sqlite:///{folder}/steward.sqlite",
@@ -99,6 +104,7 @@ def run(settings: Settings, anchors: Anchors) -> int:
         )
         first = store.connect(parts.database)
         store.prepare(first)
+        Remembered(parts.checkpoint, Archive(first), parts.log).require_no_loss()
         first.dispose()
         listening = Listening(
             name="steward",
@@ -114,7 +120,7 @@ def run(settings: Settings, anchors: Anchors) -> int:
 def worker(parts: Parts) -> Guard:
     """The application of one worker, with a ledger of its own."""
     engine = store.connect(parts.database)
-    ledger, audit = Ledger(engine, parts.start), Audit(engine)
+    ledger, audit, archive = Ledger(engine, parts.start), Audit(engine), Archive(engine)
     rulebook = Rulebook(engine, parts.tenant, parts.rules, persons=parts.persons)
     metrics = Metrics("steward")
     log_url, outcomes = f"{parts.address}/log", Outcomes(metrics.registry)
@@ -144,7 +150,8 @@ def worker(parts: Parts) -> Guard:
         steward=steward,
         upstream=upstream,
         ledger=ledger,
-        archive=Archive(engine),
+        archive=archive,
+        remembered=Remembered(parts.checkpoint, archive, parts.log),
         log=parts.log,
         clock=parts.clock,
         audit=audit,

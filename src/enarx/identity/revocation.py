@@ -38,8 +38,8 @@ class Revoked(msgspec.Struct, frozen=True):
     reason: int
 
 
-def crl(authority: Authority, revoked: Iterable[Revoked], *, when: datetime) -> bytes:
-    """A CRL that is good for `CRL_LIFE`. Its number grows with time."""
+def crl(authority: Authority, revoked: Iterable[Revoked], *, when: datetime, life: timedelta = CRL_LIFE) -> bytes:
+    """A CRL. Its number grows with time."""
     entries = [
         write(
             SEQUENCE,
@@ -60,7 +60,7 @@ def crl(authority: Authority, revoked: Iterable[Revoked], *, when: datetime) -> 
         authority.signer.algorithm,
         authority.certificate.subject,
         profile.time(when),
-        profile.time(when + CRL_LIFE),
+        profile.time(when + life),
         write(SEQUENCE, *entries) if entries else b"",
         write(0xA0, extensions),
     )

@@ -16,6 +16,7 @@ from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
 from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
+from enarx.identity.remembered import Remembered
 from enarx.identity.rulebook import Rulebook
 from enarx.identity.service_admin import Office
 from enarx.identity.steward import Steward
@@ -39,6 +40,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     audit: Audit
     rulebook: Rulebook
+    remembered: Remembered
     office: Office | None
 
 
@@ -48,8 +50,13 @@ def create(service: Service, *, limits: Limits, metrics: Metrics) -> Guard:
         _handlers(service),
         title="Enarx Steward",
         description=DESCRIPTION,
-        on_startup=[service.rulebook.start, service.audit.start],
-        on_shutdown=[service.rulebook.stop, service.audit.stop, _closing(service.ledger)],
+        on_startup=[service.rulebook.start, service.audit.start, service.remembered.start],
+        on_shutdown=[
+            service.rulebook.stop,
+            service.audit.stop,
+            _closing(service.ledger),
+            service.remembered.stop,
+        ],
     )
     return Guard(made, service="steward", limits=limits, metrics=metrics, ready=service.ledger.alive)
 

@@ -154,15 +154,19 @@ def read(path: Path) -> bytes:
         raise Misused(Reason.FILE_UNREADABLE, f"{path}: {error.strerror}") from None
 
 
-def load_log_key(settings: Settings, folder: Path) -> LogKey:
-    """The log's key: of its file, which is made at the first start; of this run alone without a database."""
+def log_key_file(settings: Settings, folder: Path) -> Path:
+    """Where the log's key is: as told, beside the CA's key, or in this run's own folder without a database."""
     of_file = settings.key is not None and not str(settings.key).startswith("pkcs11:")
     beside = (
         settings.key.with_name(settings.key.name + ".log") if settings.key and of_file and settings.database else None
     )
     if beside is None and settings.database and settings.log_key is None:
         raise Misused(Reason.MISSING, "--log-key", hint="a file for the log's key, which outlives this run")
-    path = settings.log_key or beside or folder / "log.key"
+    return settings.log_key or beside or folder / "log.key"
+
+
+def load_log_key(settings: Settings, path: Path) -> LogKey:
+    """The log's key, which is made at the first start."""
     if not path.exists():
         made = ed25519.Ed25519PrivateKey.generate()
         pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
