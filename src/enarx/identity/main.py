@@ -76,9 +76,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
 
 
-def run(settings: Settings, anchors: Anchors) -> int:
-    """Serve until a signal; the exit code."""
-    listener = bound(settings.host, settings.port)
+def run(settings: Settings, anchors: Anchors, listener: socket.socket | None = None) -> int:
+    """Serve until a signal; the exit code. `listener`: of `bound`, for who has to know its address beforehand."""
+    listener = listener or bound(settings.host, settings.port)
     address = settings.url or url(listener, tls=not settings.tls.plain)
     clock = Clock()
     rules = load_rules(settings)
