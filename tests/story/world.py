@@ -59,7 +59,7 @@ def opened() -> Iterator[World]:
     from build import build
 
     with Stage() as stage:
-        scene = setting.make(stage, datetime.now(UTC))  # noqa: TID251 - services judge by the clock
+        scene = setting.make(stage, datetime.now(UTC))
         package = scene.folder / "packages" / "hello"
         package.mkdir(parents=True)
         write(package / "main.wasm", build("hello").read_bytes())

@@ -33,9 +33,7 @@ def serve(
     unsafe_any_client_certificate: Annotated[
         bool, typer.Option(help="As upstream: every certificate of --ca reads every private package.")
     ] = False,
-    insecure_plain_http: Annotated[
-        bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")
-    ] = False,
+    insecure_plain_http: Annotated[bool, typer.Option(help="Serve without TLS, behind a proxy that has it.")] = False,
 ) -> int:
     """Serve packages over HTTPS until a signal."""
     from enarx.registry.service import create, limits

@@ -16,6 +16,13 @@ _KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 def upgrade() -> None:
     """Create the four tables."""
+    _users()
+    _repositories()
+    _tags()
+    _nodes()
+
+
+def _users() -> None:
     op.create_table(
         "users",
         sa.Column("id", _KEY, nullable=False),
@@ -24,6 +31,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_users"),
         sa.UniqueConstraint("name", name="uq_users_name"),
     )
+
+
+def _repositories() -> None:
     op.create_table(
         "repositories",
         sa.Column("id", _KEY, nullable=False),
@@ -34,6 +44,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_repositories_user_id_users"),
         sa.UniqueConstraint("user_id", "name", name="uq_repositories_user_id_name"),
     )
+
+
+def _tags() -> None:
     op.create_table(
         "tags",
         sa.Column("id", _KEY, nullable=False),
@@ -49,6 +62,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["repository_id"], ["repositories.id"], name="fk_tags_repository_id_repositories"),
         sa.UniqueConstraint("repository_id", "name", name="uq_tags_repository_id_name"),
     )
+
+
+def _nodes() -> None:
     op.create_table(
         "nodes",
         sa.Column("tag_id", _KEY, nullable=False),
