@@ -17,6 +17,7 @@ from enarx.cli.reach import local
 from enarx.codec.digest import sha256, unhex
 from enarx.codec.x509 import from_pem
 from enarx.errors import Misused, Reason
+from enarx.keep.native_part import PREFIX, part_digest
 from enarx.registry import name as names
 from enarx.registry.client import Drawbridge
 from enarx.registry.connection import client_context
@@ -56,6 +57,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
 def place(wishes: Wishes) -> Placed:
     """Resolve the package, pin the services, and write the launch document."""
+    if wishes.package.startswith(PREFIX):
+        return _part(wishes)
     package, source = _resolve(wishes)
     manifest = manifests.parse(package.manifest)
     steward = wishes.steward or manifest.steward
@@ -78,6 +81,23 @@ def place(wishes: Wishes) -> Placed:
     return Placed(
         launch=launch, cas=steward_pem + source_pem, nodes={} if source else {"": package.root, **package.nodes}
     )
+
+
+def _part(wishes: Wishes) -> Placed:
+    """A service that is a part of the Keep's image. Nothing steers it but what the tenant releases to it."""
+    typed = {"--steward": wishes.steward, "--env": wishes.environment, "arguments": wishes.arguments}
+    if given := [name for name, value in typed.items() if value]:
+        raise Misused(Reason.USAGE, f"{wishes.package} with {given[0]}", hint="its settings go with `enarx release`")
+    digest = part_digest(wishes.package)
+    if wishes.digest is not None and unhex(wishes.digest, "--digest", size=32) != digest:
+        raise Misused(Reason.DIGEST_MISMATCH, f"{wishes.package}: its digest is {digest.hex()}")
+    launch = Launch(
+        package=digest,
+        tenant=_tenant(wishes.tenant_key),
+        deployment=secrets.token_bytes(16),
+        source=wishes.package,
+    )
+    return Placed(launch=launch, cas=b"", nodes={})
 
 
 def environment(pairs: Sequence[str]) -> dict[str, str]:
@@ -135,10 +155,15 @@ def _pem(path: Path | None, option: str) -> bytes:
     return read(path, limit=MAX_PEM)
 
 
+def tenant_file(path: Path | None) -> Path:
+    """Where the tenant's key is, unless it was typed."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+    return path or base / "enarx" / "tenant.pem"
+
+
 def _tenant(path: Path | None) -> bytes:
     """The tenant's public key; a new key is made where there is none."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-    path = path or base / "enarx" / "tenant.pem"
+    path = tenant_file(path)
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         made = ec.generate_private_key(ec.SECP256R1()).private_bytes(

@@ -26,6 +26,7 @@ VERBS: dict[str, Verb] = {
     "verify": Verb(
         "enarx.cli.verify:verify", "Check a running Keep, a bundle, or a file of evidence; show every check."
     ),
+    "release": Verb("enarx.cli.release:release", "Release secrets to a running Keep that a policy accepts."),
     "vectors": Verb("enarx.cli.vectors:vectors", "Judge every case of every evidence vector below a folder."),
     "demo": Verb("enarx.cli.demo:demo", "Tell the whole story on this machine."),
 }

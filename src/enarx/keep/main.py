@@ -15,8 +15,10 @@ from enarx.evidence.kind import Kind
 from enarx.keep.agent import Agent
 from enarx.keep.device import Device, NoDevice, SimulatedDevice, TpmDevice
 from enarx.keep.link import Link
+from enarx.keep.native_part import asked_for
 from enarx.keep.story import FINAL, TABLE, State
 from enarx.runtime.store import CodeStore
+from enarx.workload import launch as launch_document
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
@@ -46,7 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | None) -> int:
-    agent = Agent(link.opening(), link, device, stdio, store)
+    opening = link.opening()
+    if asked_for(launch_document.parse(opening.launch)):
+        from enarx.keep.native import NativeAgent  # a whole service: no guest's Keep shall load it
+
+        NativeAgent(opening, link, device).run()
+        return 0
+    agent = Agent(opening, link, device, stdio, store)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop.set())
     state = State.OPENED
     link.report("state", state=str(state))
