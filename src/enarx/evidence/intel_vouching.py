@@ -110,7 +110,7 @@ def _unrevoked(chain: PckChain, collateral: Collateral, trail: Trail) -> None:
         _same_authority(collateral.root, chain.root),
         Reason.CHAIN_BROKEN,
         "one root for quote and collateral",
-        source="pinned anchors",
+        source="trust anchors",
     )
     trail.require(
         _same_authority(chain.ca, collateral.pck_ca),

@@ -7,14 +7,19 @@ satisfies a policy that asks for a TEE.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from enarx.errors import Malformed, Reason
+from enarx.evidence.anchor import Anchors
 from enarx.evidence.check import Check, Verdict
 from enarx.evidence.claims import Claims
+from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
+from enarx.evidence.memory import Memory
 
 ANCHORS = "none"
 """The name of the anchors: there are none."""
@@ -49,3 +54,15 @@ def authenticate(report: NoneReport) -> NoneClaims:
     """Claims that say `none`: there is nothing to authenticate."""
     said = Check("hardware", Verdict.NOTED, Reason.NO_TEE, "none: no hardware vouches for this keep", source="design 5")
     return NoneClaims(kind=Kind.NONE, anchors=ANCHORS, bound=report.raw, launch=None, window=None, checks=(said,))
+
+
+def judge(
+    evidence: Evidence,
+    endorsements: Endorsements,  # noqa: ARG001 - the shape of every judge
+    *,
+    anchors: Anchors,  # noqa: ARG001
+    when: datetime,  # noqa: ARG001
+    memory: Memory[Any] | None = None,  # noqa: ARG001
+) -> NoneClaims:
+    """Parse, and say `none`."""
+    return authenticate(parse(evidence.body))

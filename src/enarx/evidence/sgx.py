@@ -11,6 +11,7 @@ import msgspec
 from enarx.evidence import intel_claims, intel_quote, intel_vouching, sgx_report
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.envelope import Evidence
 from enarx.evidence.intel_claims import IntelClaims
 from enarx.evidence.intel_quote import SGX, Quote
 from enarx.evidence.kind import Kind
@@ -89,3 +90,15 @@ def facts_of(enclave: EnclaveReport) -> dict[str, Any]:
         "cpusvn": enclave.cpusvn.hex(),
         "report_data": enclave.report_data.hex(),
     }
+
+
+def judge(
+    evidence: Evidence,
+    endorsements: Endorsements,
+    *,
+    anchors: Anchors,
+    when: datetime,
+    memory: Memory[Any] | None = None,
+) -> SgxClaims:
+    """Parse and authenticate in one step."""
+    return authenticate(parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)

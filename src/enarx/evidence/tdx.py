@@ -13,6 +13,7 @@ from enarx.evidence import intel_claims, intel_quote, intel_vouching, tdx_report
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.check import Check, Verdict
 from enarx.evidence.endorsement import Endorsements
+from enarx.evidence.envelope import Evidence
 from enarx.evidence.intel_claims import IntelClaims
 from enarx.evidence.intel_quote import TDX, Quote
 from enarx.evidence.kind import Kind
@@ -96,3 +97,15 @@ def facts_of(domain: TdReport) -> dict[str, Any]:
         if name != "raw" and getattr(domain, name) is not None
     }
     return facts
+
+
+def judge(
+    evidence: Evidence,
+    endorsements: Endorsements,
+    *,
+    anchors: Anchors,
+    when: datetime,
+    memory: Memory[Any] | None = None,
+) -> TdxClaims:
+    """Parse and authenticate in one step."""
+    return authenticate(parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)
