@@ -46,7 +46,7 @@ def test_a_launcher_that_was_killed_is_gone_from_the_list() -> None:
 
 def test_a_launcher_that_does_not_understand_is_undetermined_not_a_crash() -> None:
     with (
-        Announced(inspect=lambda: {}, logs=lambda: "x" * (2 << 20), stop=lambda: None) as announced,
+        Announced(inspect=dict, logs=lambda: "x" * (2 << 20), stop=lambda: None) as announced,
         pytest.raises(EnarxError) as caught,
     ):
         keeps.ask(announced.keep, "logs")

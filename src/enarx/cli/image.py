@@ -130,9 +130,8 @@ def measure(
 
 def _measured(folder: Path, models: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, list[dict[str, str]]]:
     manifest, parts = folder_store.read(folder, (KERNEL, INITRD, FIRMWARE))
-    inputs = {"kernel": parts[KERNEL], "initrd": parts[INITRD]}
-    line = manifest.command_line
-    events = tpm.events(command_line=line, **inputs)
+    kernel, initrd, line = parts[KERNEL], parts[INITRD], manifest.command_line
+    events = tpm.events(kernel=kernel, initrd=initrd, command_line=line)
     found = {
         "tpm": [{"pcr": f"PCR {n}", "sha256": value.hex()} for n, value in tpm.registers(events).items()],
         "event": [
@@ -141,14 +140,14 @@ def _measured(folder: Path, models: tuple[str, ...], counts: tuple[int, ...]) ->
         "tdx": [{"register": "MRTD", "sha384": tdx.mrtd(parts[FIRMWARE]).hex()}]
         + [
             {"register": f"RTMR {n}", "sha384": value.hex()}
-            for n, value in tdx.rtmrs(command_line=line, **inputs).items()
+            for n, value in tdx.rtmrs(kernel=kernel, initrd=initrd, command_line=line).items()
         ],
     }
     if TEE_FIRMWARE not in manifest.parts:
         _say("no SNP digest: the image has no firmware for it (enarx image firmware; enarx image build --tee-firmware)")
         return found
     _, more = folder_store.read(folder, (TEE_FIRMWARE,))
-    hashed = snp.Hashed(command_line=line, **inputs)
+    hashed = snp.Hashed(kernel=kernel, initrd=initrd, command_line=line)
     found["snp"] = [
         {
             "cpu": model,

@@ -1,5 +1,6 @@
 """Stands in for the agent in test images: does what the test asks for over the control stream."""
 
+# ruff: noqa: PTH123, PTH208 - paths here are text for other programs
 from __future__ import annotations
 
 import argparse

@@ -28,7 +28,7 @@ from enarx.platform.image.contents import (
     STOP,
 )
 from enarx.platform.image.deb import Member
-from enarx.platform.image.lock import Deb, Lock, Use, Wheel
+from enarx.platform.image.lock import Deb, Entry, Lock, Use, Wheel
 from enarx.platform.image.manifest import VERSION, File, Manifest, bill_of_materials, describe
 from enarx.platform.image.store import Store
 from enarx.platform.image.toolbox_process import LOADER, Toolbox
@@ -38,7 +38,7 @@ KERNEL, KERNEL_ELF, INITRD, CMDLINE = "vmlinuz", "vmlinux", "initrd.lz4", "cmdli
 FIRMWARE, TEE_FIRMWARE = "OVMF.fd", "OVMF.tee.fd"
 _FIRMWARE = {FIRMWARE: "/usr/share/ovmf/OVMF.fd"}
 
-Fetched = Callable[[Deb | Wheel], bytes]
+Fetched = Callable[[Entry], bytes]
 """The verified bytes of a package."""
 
 
@@ -134,9 +134,7 @@ def _modules(
         if path.startswith(f"{HOME}/")
     }
     for entry in lock.wheels:
-        raw = store.derived(
-            "wheel", entry.sha256, make=lambda entry=entry: msgspec.msgpack.encode(wheel.members(fetched(entry)))
-        )  # type: ignore[misc]
+        raw = store.derived("wheel", entry.sha256, make=partial(_unpacked, entry, fetched))
         members = msgspec.msgpack.decode(raw, type=dict[str, bytes])
         candidates.update({path: Source(body, entry.label) for path, body in members.items()})
     candidates.update({path: Source(body, "enarx") for path, body in own.items()})
@@ -153,6 +151,10 @@ def _modules(
         if path in candidates and path.split("/")[0] in _wanted_packages(found, own):
             found[path] = Module(path, candidates[path].body, candidates[path].origin)
     return found
+
+
+def _unpacked(entry: Wheel, fetched: Fetched) -> bytes:
+    return msgspec.msgpack.encode(wheel.members(fetched(entry)))
 
 
 def _wanted_packages(found: Mapping[str, Module], own: Mapping[str, bytes]) -> set[str]:
@@ -263,6 +265,6 @@ def _manifest(
         version=VERSION,
         command_line=COMMAND_LINE,
         parts={name: describe(body) for name, body in sorted(parts.items())},
-        packages={entry.label: entry.sha256 for entry in (*lock.debs, *lock.wheels)},
+        packages={entry.label: entry.sha256 for entry in lock.entries()},
         files=tuple(listed),
     )

@@ -15,7 +15,7 @@ from enarx.platform.image import manifest as manifests
 from enarx.platform.image import pip_client
 from enarx.platform.image.apt_client import Apt
 from enarx.platform.image.build import MANIFEST, Image
-from enarx.platform.image.lock import Deb, Lock, Source, Wheel
+from enarx.platform.image.lock import Deb, Entry, Lock, Source, Wheel
 from enarx.platform.image.store import Store, replace
 
 Say = Callable[[str], None]
@@ -43,9 +43,9 @@ def own_sources() -> dict[str, bytes]:
     return {f"enarx/{path.relative_to(root).as_posix()}": path.read_bytes() for path in sorted(paths)}
 
 
-def fetch(lock: Lock, store: Store, *, say: Say) -> Callable[[Deb | Wheel], bytes]:
+def fetch(lock: Lock, store: Store, *, say: Say) -> Callable[[Entry], bytes]:
     """Have every package of the lock in the cache; returns how to get its bytes."""
-    missing = [entry for entry in (*lock.debs, *lock.wheels) if store.blob(entry.sha256) is None]
+    missing = [entry for entry in lock.entries() if store.blob(entry.sha256) is None]
     if missing:
         say(f"fetching {len(missing)} packages")
         with tempfile.TemporaryDirectory(dir=store.folder) as folder:
@@ -53,7 +53,7 @@ def fetch(lock: Lock, store: Store, *, say: Say) -> Callable[[Deb | Wheel], byte
             pip_client.download([entry for entry in missing if isinstance(entry, Wheel)], Path(folder))
             _take(missing, store, Path(folder))
 
-    def fetched(entry: Deb | Wheel) -> bytes:
+    def fetched(entry: Entry) -> bytes:
         raw = store.blob(entry.sha256)
         if raw is None:
             raise Undetermined(Reason.NOT_FOUND, entry.label)
@@ -92,7 +92,7 @@ def _fetch_debs(wanted: list[Deb], lock: Lock, store: Store, into: Path) -> None
         apt.download(pairs, into)
 
 
-def _take(wanted: Iterable[Deb | Wheel | Source], store: Store, folder: Path) -> None:
+def _take(wanted: Iterable[Entry], store: Store, folder: Path) -> None:
     bodies = {hashlib.sha256(body).hexdigest(): body for body in (path.read_bytes() for path in folder.iterdir())}
     for entry in wanted:
         body = bodies.get(entry.sha256)

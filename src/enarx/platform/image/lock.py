@@ -74,12 +74,20 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
         return self.name
 
 
+Entry = Deb | Wheel | Source
+
+
 class Lock(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that an image is made of, apart from Enarx itself."""
 
     debs: tuple[Deb, ...]
     wheels: tuple[Wheel, ...]
     sources: tuple[Source, ...] = ()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Everything that is fetched for an image: packages and wheels."""
+        listed: list[Entry] = [*self.debs, *self.wheels]
+        return tuple(listed)
 
     def one(self, use: Use) -> Deb:
         """The only package of a use."""
@@ -139,8 +147,8 @@ def render(lock: Lock) -> str:
 
 def difference(old: Lock, new: Lock) -> list[str]:
     """What moved, one line a package: `name: old -> new`."""
-    before = {entry.name: entry for entry in (*old.debs, *old.wheels, *old.sources)}
-    after = {entry.name: entry for entry in (*new.debs, *new.wheels, *new.sources)}
+    before = {entry.name: entry for entry in (*old.entries(), *old.sources)}
+    after = {entry.name: entry for entry in (*new.entries(), *new.sources)}
     lines: list[str] = []
     for name in sorted(before.keys() | after.keys()):
         was, now = before.get(name), after.get(name)

@@ -9,7 +9,7 @@ import msgspec
 
 from enarx.codec.digest import sha256
 from enarx.errors import Malformed, Reason
-from enarx.platform.image.lock import Deb, Lock, Wheel
+from enarx.platform.image.lock import Deb, Entry, Lock
 
 VERSION = 1
 
@@ -63,7 +63,7 @@ def describe(body: bytes) -> Part:
 def bill_of_materials(manifest: Manifest, lock: Lock, *, enarx: str) -> bytes:
     """The manifest as CycloneDX 1.6 JSON: a component for each package, with its files inside."""
     used = {file.origin for file in manifest.files} | set(manifest.packages)
-    components = [_component(entry, manifest) for entry in (*lock.debs, *lock.wheels) if entry.label in used]
+    components = [_component(entry, manifest) for entry in lock.entries() if entry.label in used]
     components.append(_library("enarx", enarx, f"pkg:pypi/enarx@{enarx}", "", _files("enarx", manifest)))
     table = {
         "bomFormat": "CycloneDX",
@@ -75,7 +75,7 @@ def bill_of_materials(manifest: Manifest, lock: Lock, *, enarx: str) -> bytes:
     return msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n"
 
 
-def _component(entry: Deb | Wheel, manifest: Manifest) -> dict[str, Any]:
+def _component(entry: Entry, manifest: Manifest) -> dict[str, Any]:
     kind = "deb/debian" if isinstance(entry, Deb) else "pypi"
     version = entry.version.replace(":", "%3A").replace("+", "%2B")
     url = f"pkg:{kind}/{entry.name}@{version}"

@@ -5,6 +5,7 @@ Nothing in it is believed: a package is hashed whenever it is used, and a derive
 its own digest, so that a torn or changed file is made anew.
 """
 
+# ruff: noqa: PTH101, PTH105, PTH123 - paths here are text for other programs
 from __future__ import annotations
 
 import contextlib

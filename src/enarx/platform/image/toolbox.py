@@ -7,6 +7,7 @@ A request begins with one letter: `c` compile (path, NUL, source), `l` compress 
 the answers depend on nothing of the machine.
 """
 
+# ruff: noqa: PTH123 - the standard library, plainly
 from __future__ import annotations
 
 import ctypes

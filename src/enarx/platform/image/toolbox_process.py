@@ -27,7 +27,7 @@ class Toolbox:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Toolbox:
+    def __enter__(self) -> Toolbox:  # noqa: PYI034 - `typing.Self` says less here
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -80,9 +80,9 @@ class Toolbox:
         folders = ":".join(f"{root}{folder}" for folder in _LIBRARY_FOLDERS)
         lz4, zstd = (f"{root}{path}" for path in self._libraries)
         # -E would ignore the hash seed; nothing else is in the environment.
+        python = [f"{root}{LOADER}", "--library-path", folders, f"{root}{PYTHON}", "-s", "-S", "-P", "-B"]
         return subprocess.Popen(
-            [f"{root}{LOADER}", "--library-path", folders, f"{root}{PYTHON}", "-s", "-S", "-P", "-B"]
-            + [f"{root}/toolbox.py", lz4, zstd],
+            [*python, f"{root}/toolbox.py", lz4, zstd],
             env={"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -4,6 +4,7 @@
 The host owns it, so what it quotes is `boot: measured (host-trusted)` and never a TEE.
 """
 
+# ruff: noqa: PTH112, PTH114 - paths here are text for other programs
 from __future__ import annotations
 
 import os

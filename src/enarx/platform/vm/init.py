@@ -5,6 +5,7 @@ Makes the few things of a system that the agent needs, runs the agent in a child
 ended and ends the machine. There is no shell, no login and no second program.
 """
 
+# ruff: noqa: PTH110, PTH123, PTH208 - pathlib would cost every boot
 from __future__ import annotations
 
 import contextlib

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running machine: QEMU under its guard, its console, its two channels."""
 
+# ruff: noqa: PTH110, PTH112, PTH114 - paths here are text for other programs
 from __future__ import annotations
 
 import contextlib

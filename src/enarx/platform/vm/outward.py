@@ -19,21 +19,14 @@ _connect_directly = socket.socket.connect
 
 def install() -> None:
     """From now on every connection that this process makes goes through the launcher."""
-    socket.socket.connect = connect  # type: ignore[method-assign]
+    setattr(socket.socket, "connect", connect)  # noqa: B010 - a class of C, replaced for this process
     socket.getaddrinfo = unresolved
 
 
-def unresolved(
-    host: Any,
-    port: Any,
-    family: int = 0,
-    type: int = 0,
-    proto: int = 0,
-    flags: int = 0,
-) -> list[Any]:
+def unresolved(host: Any, port: Any, *_: object, **more: Any) -> list[Any]:
     """`socket.getaddrinfo` without an answer: the name itself stands for its address."""
     name = host.decode() if isinstance(host, bytes) else (host or "127.0.0.1")
-    if flags & socket.AI_PASSIVE and ":" in name:
+    if more.get("flags", 0) & socket.AI_PASSIVE and ":" in name:
         return [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (name, int(port or 0), 0, 0))]
     return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (name, int(port or 0)))]
 

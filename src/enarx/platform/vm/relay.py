@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from enarx.errors import EnarxError
+from enarx.platform.vm.end import End
 from enarx.platform.vm.streams import MAX_DATA, WINDOW, Happening, Kind, Streams
 
 Connect = Callable[[str], socket.socket]
@@ -23,20 +24,6 @@ _HIGH = 1 << 20
 """Bytes waiting for the link above which no socket is read: memory stays bounded."""
 
 
-class _End:
-    """One connection of this side: its socket, and bytes on their way into it."""
-
-    __slots__ = ("ending", "mask", "on_accept", "out", "read_done", "sock")
-
-    def __init__(self, sock: socket.socket, on_accept: Callable[[bool], None] | None) -> None:
-        self.sock = sock
-        self.out: deque[bytes] = deque()
-        self.ending = False
-        self.read_done = False
-        self.mask = 0
-        self.on_accept = on_accept
-
-
 class Relay:
     """Runs in one thread, `run()`, until the link ends or `close()` is called from another."""
 
@@ -46,7 +33,7 @@ class Relay:
         os.set_blocking(link, False)
         self._streams = Streams(0 if keep_side else 1)
         self._connect = connect
-        self._ends: dict[int, _End] = {}
+        self._ends: dict[int, End] = {}
         self._to_link = bytearray()
         self._link_mask = _READ
         self._orders: deque[Callable[[], None]] = deque()
@@ -145,7 +132,7 @@ class Relay:
         sock.setblocking(False)
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._ends[stream] = _End(sock, on_accept)
+        self._ends[stream] = End(sock, on_accept)
         self._interest(stream)
 
     def _read_link(self) -> bool:
@@ -229,7 +216,7 @@ class Relay:
         if mask & _READ and stream in self._ends:
             self._read(stream, self._ends[stream])
 
-    def _read(self, stream: int, end: _End) -> None:
+    def _read(self, stream: int, end: End) -> None:
         room = min(MAX_DATA, self._streams.sendable(stream))
         if not room:
             self._interest(stream)
@@ -251,7 +238,7 @@ class Relay:
         self._send(self._streams.end(stream))
         self._over(stream, end)
 
-    def _flush(self, stream: int, end: _End) -> None:
+    def _flush(self, stream: int, end: End) -> None:
         granted = 0
         while end.out:
             try:
@@ -274,7 +261,7 @@ class Relay:
                 end.sock.shutdown(socket.SHUT_WR)
         self._over(stream, end)
 
-    def _over(self, stream: int, end: _End) -> None:
+    def _over(self, stream: int, end: End) -> None:
         if end.ending and end.read_done and not end.out:
             self._drop(stream)
         else:

@@ -136,14 +136,8 @@ class Streams:
             return True
         found = self._open.get(what.stream)
         if found is None:
-            if what.stream in self._gone:
-                if what.kind in {Kind.RESET, Kind.END}:
-                    self._gone.discard(what.stream)
-                return False
-            # Both ends may already have ended a stream when a last grant arrives.
-            if what.kind in {Kind.GRANT, Kind.RESET}:
-                return False
-            raise Malformed(Reason.UNKNOWN_VALUE, f"streams: {what.kind.name} for none that is open")
+            self._require_late(what)
+            return False
         match what.kind:
             case Kind.GRANT:
                 found.sendable += what.count
@@ -159,6 +153,16 @@ class Streams:
             case _:
                 del self._open[what.stream]
         return True
+
+    def _require_late(self, what: Happening) -> None:
+        """A frame for a stream that is not open crossed with its end, or breaks a rule."""
+        if what.stream in self._gone:
+            if what.kind in {Kind.RESET, Kind.END}:
+                self._gone.discard(what.stream)
+            return
+        # Both ends may already have ended a stream when a last grant arrives.
+        if what.kind not in {Kind.GRANT, Kind.RESET}:
+            raise Malformed(Reason.UNKNOWN_VALUE, f"streams: {what.kind.name} for none that is open")
 
     def _take_open(self, what: Happening) -> None:
         if what.stream % 2 == self._parity or what.stream in self._open:

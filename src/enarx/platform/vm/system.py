@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The system calls that process 1 makes and that Python's standard library does not."""
 
+# ruff: noqa: PTH123 - pathlib would cost every boot
 from __future__ import annotations
 
 import ctypes
