@@ -6,10 +6,10 @@ Each arm imports its format when it is needed, so that judging one technology do
 
 from __future__ import annotations
 
+import importlib
 from datetime import datetime
 from typing import Any, Protocol
 
-from enarx.errors import Malformed, Reason
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.claims import Claims
 from enarx.evidence.endorsement import Endorsements
@@ -49,47 +49,24 @@ class Judge(Protocol):
         """See `authenticate`."""
 
 
-def _judge_of(kind: Kind) -> Judge:  # noqa: C901, PLR0911 - one arm a kind, and nothing in it
-    match kind:
-        case Kind.SNP:
-            from enarx.evidence import snp
+def _judge_of(kind: Kind) -> Judge:
+    judge: Judge = importlib.import_module(f"enarx.evidence.{FORMATS[kind]}").judge
+    return judge
 
-            return snp.judge
-        case Kind.SGX:
-            from enarx.evidence import sgx
 
-            return sgx.judge
-        case Kind.TDX:
-            from enarx.evidence import tdx
-
-            return tdx.judge
-        case Kind.NITRO | Kind.NITROTPM:
-            from enarx.evidence import nitro
-
-            return nitro.judge
-        case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
-            from enarx.evidence import nvidia
-
-            return nvidia.judge
-        case Kind.CCA:
-            from enarx.evidence import cca
-
-            return cca.judge
-        case Kind.PSA:
-            from enarx.evidence import psa
-
-            return psa.judge
-        case Kind.TPM:
-            from enarx.evidence import tpm
-
-            return tpm.judge
-        case Kind.AZURE_SNP_VTPM | Kind.AZURE_TDX_VTPM:
-            from enarx.evidence import azure
-
-            return azure.judge
-        case Kind.NONE:
-            from enarx.evidence import none
-
-            return none.judge
-        case _:
-            raise Malformed(Reason.UNKNOWN_KIND, f"evidence of kind {kind}")
+FORMATS: dict[Kind, str] = {
+    Kind.SNP: "snp",
+    Kind.SGX: "sgx",
+    Kind.TDX: "tdx",
+    Kind.NITRO: "nitro",
+    Kind.NITROTPM: "nitro",
+    Kind.TPM: "tpm",
+    Kind.AZURE_SNP_VTPM: "azure",
+    Kind.AZURE_TDX_VTPM: "azure",
+    Kind.NVIDIA_GPU: "nvidia",
+    Kind.NVIDIA_SWITCH: "nvidia",
+    Kind.CCA: "cca",
+    Kind.PSA: "psa",
+    Kind.NONE: "none",
+}
+"""The module of each kind; it is imported when the first evidence of that kind is judged."""
