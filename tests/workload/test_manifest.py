@@ -20,6 +20,7 @@ from enarx.workload.manifest import (
     Stderr,
     Stdin,
     Stdout,
+    Trust,
     parse,
 )
 
@@ -121,9 +122,36 @@ prot = "tls"
     assert rules == manifest.network
 
 
+def test_whom_tls_trusts_is_read() -> None:
+    digest = "ab" * 32
+    text = f"""
+[[files]]
+kind = "listen"
+name = "web"
+clients = "optional"
+workloads = ["{digest}"]
+[[files]]
+kind = "connect"
+host = "h"
+roots = "ca.pem"
+[network.outgoing.h]
+workloads = ["{digest}"]
+"""
+    manifest = parse(text.encode())
+    web = Listen("web", 443, trust=Trust(clients="optional", workloads=(digest,)))
+    assert (web, Connect("h", "h", 443, trust=Trust("ca.pem"))) == manifest.files
+    assert {"h": Rule(trust=Trust(workloads=(digest,)))} == manifest.network.outgoing
+    assert ("ca.pem",) == manifest.sources
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ('[[files]]\nkind = "connect"\nhost = "h"\nclients = "none"', (Reason.UNKNOWN_KEY, "Enarx.toml:4:1: unknown key 'clients'")),
+        ('[network.incoming.80]\nkind = "x"', (Reason.UNKNOWN_KEY, "Enarx.toml:2:1: unknown key 'kind'")),
+        ('[[files]]\nkind = "connect"\nhost = "h"\nprot = "tcp"\nroots = "a"', (Reason.INCONSISTENT, "Enarx.toml:1:1: roots, clients and workloads")),
+        ('[[files]]\nkind = "connect"\nhost = "h"\nroots = "/a"', (Reason.UNKNOWN_VALUE, "Enarx.toml:4:1: roots '/a'")),
+        ('[[files]]\nkind = "connect"\nhost = "h"\nworkloads = ["AB"]', (Reason.UNKNOWN_VALUE, "Enarx.toml:4:14: workloads[0] is no SHA-256")),
         ("args = [\n  1\n]", (Reason.WRONG_TYPE, "Enarx.toml:2:3: args[0] is an integer, expected a string")),
         ("a = 1", (Reason.UNKNOWN_KEY, "Enarx.toml:1:1: unknown key 'a', expected one of steward, args, env, files")),
         ('[[files]]\nkind = "stdin"\n\n[[files]]\nkind = "disk"', (Reason.UNKNOWN_VALUE, "Enarx.toml:5:1: kind is 'disk'")),

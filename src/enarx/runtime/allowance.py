@@ -30,7 +30,7 @@ def outgoing(network: Network, name: str) -> Connect | None:
             continue
         if not 0 < port <= MAX_PORT:
             return None
-        return Connect(name, host.strip("[]"), port, rule.prot)
+        return Connect(name, host.strip("[]"), port, rule.prot, rule.trust)
     return None
 
 
@@ -39,4 +39,4 @@ def incoming(network: Network, name: str) -> Listen | None:
     if not (name.isascii() and name.isdigit()) or int(name) > MAX_PORT or name != str(int(name)):
         return None
     rule = network.incoming.get(name) or network.incoming.get(DEFAULT)
-    return None if rule is None else Listen(name, int(name), rule.prot)
+    return None if rule is None else Listen(name, int(name), rule.prot, trust=rule.trust)

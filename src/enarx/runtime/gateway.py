@@ -21,9 +21,19 @@ IN, OUT, HUP = select.EPOLLIN, select.EPOLLOUT, select.EPOLLHUP | select.EPOLLER
 
 
 class Entrance:
-    """A TLS listener: where connections come in, and the channel on which the guest gets them."""
+    """A TLS listener: where connections come in, and the channel on which the guest gets them.
 
-    def __init__(self, listener: socket.socket, channel: socket.socket, context: ssl.SSLContext) -> None:
+    workloads  packages that clients must run; empty lets everyone in whom `context` lets in
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        channel: socket.socket,
+        context: ssl.SSLContext,
+        workloads: tuple[str, ...] = (),
+    ) -> None:
+        self.workloads = workloads
         self.listener = listener
         self.channel = channel
         self.context = context
@@ -76,6 +86,11 @@ class Gateway:
         now = time.monotonic()
         for relay in [r for r, (until, _, _) in self._shaking.items() if until < now]:
             self._end(relay)
+
+    def renew(self, contexts: Callable[[Entrance], ssl.SSLContext]) -> None:
+        """New handshakes use new contexts; connections that are open stay."""
+        for entrance in self._entrances:
+            entrance.context = contexts(entrance)
 
     def enter(self, entrance: Entrance) -> None:
         """Begin to accept on a listener."""
@@ -155,6 +170,10 @@ class Gateway:
         """Give the guest its end; the guest's listener becomes readable."""
         _, entrance, theirs = self._shaking.pop(relay)
         if entrance is None or theirs is None:
+            return
+        if entrance.workloads and not relay.runs_one_of(entrance.workloads):
+            self._end(relay)
+            theirs.close()
             return
         try:
             socket.send_fds(entrance.channel, [b"\1"], [theirs.fileno()])

@@ -53,6 +53,9 @@ class Door(Protocol):
     def connect(self, file: Connect) -> End:
         """A connection before the guest runs."""
 
+    def renew(self, identity: Identity) -> None:
+        """Be this in handshakes from now on."""
+
     def ask_listen(self, file: Listen, answer: Callable[[str, End | None, int], None]) -> None:
         """A listener while it runs."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from enarx.errors import EnarxError, Faulty, Reason
-from enarx.runtime.opening import open_files
+from enarx.runtime.opening import Door, open_files
 from enarx.runtime.session import Session
 from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.store import CodeStore
@@ -72,6 +72,7 @@ class Guest:
         self._exit: Exit | None = None
         self._refused: BaseException | None = None
         self._process: GuestProcess | None = None
+        self._doorway: Door | None = None
         self._stopping = False
         arguments = (workload, identity, stdio, store)
         self._thread = threading.Thread(target=self._serve, args=arguments, name="guest", daemon=True)
@@ -91,6 +92,7 @@ class Guest:
             self._process = spawn()
             opening = open_files(workload, identity, stdio, _now)
             self.bound = tuple(opening.bound)
+            self._doorway = opening.doorway
             try:
                 session = Session(workload, opening, self._process, store, self._running)
                 session.begin()
@@ -117,6 +119,11 @@ class Guest:
         if self._exit is None:
             raise self._refused or Faulty(Reason.INTERNAL, "the guest ended without an ending")
         return self._exit
+
+    def renew(self, identity: Identity) -> None:
+        """Be this in TLS from now on; connections that are open go on under the certificate they began with."""
+        if self._doorway is not None:
+            self._doorway.renew(identity)
 
     def stop(self) -> Exit:
         """End it now, and say so."""

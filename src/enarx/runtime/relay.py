@@ -13,6 +13,9 @@ import ssl
 from contextlib import suppress
 from enum import Enum
 
+from enarx.errors import Malformed
+from enarx.workload import spiffe
+
 PIECE = 1 << 16
 HIGH_WATER = 1 << 18
 """Stop reading one side while this much waits for the other."""
@@ -59,10 +62,11 @@ class Relay:
         if server:
             peer.setblocking(False)
 
-    @property
-    def peer_certificate(self) -> bytes | None:
-        """DER of the certificate that the peer proved, if it showed one."""
-        return self._tls.getpeercert(binary_form=True)
+    def runs_one_of(self, workloads: tuple[str, ...]) -> bool:
+        """Whether the peer's certificate, which was verified, names one of these packages."""
+        certificate = self._tls.getpeercert() or {}
+        names = [str(entry[1]) for entry in certificate.get("subjectAltName", ()) if entry[0] == "URI"]
+        return any(_package(name) in workloads for name in names)
 
     def peer_ready(self) -> bool:
         """The peer has sent something: the common case alone. False leaves the rest to `step`."""
@@ -78,8 +82,9 @@ class Relay:
             return True
         except (ssl.SSLError, OSError):
             return False
+        # Nothing read is the peer's close_notify, which `step` meets again.
         done = _sent(self.plain, plain)
-        if done < len(plain):
+        if done < len(plain) or not plain:
             self._to_guest = memoryview(plain)[done:]
             return False
         return not (self._sealed_in.pending or self._tls.pending())
@@ -250,6 +255,14 @@ class Relay:
                 with suppress(ssl.SSLWantReadError):
                     self._tls.unwrap()
             self._flush()
+
+
+def _package(uri: str) -> str:
+    """The package digest that a Keep's SPIFFE ID names, or ""."""
+    try:
+        return spiffe.parse(uri).package.hex()
+    except Malformed:
+        return ""
 
 
 def _sent(end: socket.socket, raw: bytes) -> int:

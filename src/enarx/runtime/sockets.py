@@ -39,7 +39,7 @@ def _give_doorway(
     from enarx.runtime.gateway import MOST_CONNECTIONS, Gateway
 
     opening.gateway = gateway = Gateway(workload.bounded().connections or MOST_CONNECTIONS)
-    opening.doorway = Doorway(gateway, lambda: identity or tls.self_signed(when=clock()))
+    opening.doorway = Doorway(gateway, lambda: identity or tls.self_signed(when=clock()), workload.tree)
 
 
 def _listen(opening: Opening, file: Listen) -> tuple[str, int]:

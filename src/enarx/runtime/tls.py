@@ -30,11 +30,17 @@ def server_context(identity: Identity, *, client_roots: bytes = b"", require: bo
     return context
 
 
-def client_context(identity: Identity, roots: bytes | None = None) -> ssl.SSLContext:
-    """A context that connects as the Keep; trusts `roots`, or else WebPKI and the identity's roots."""
+def client_context(identity: Identity, roots: bytes | None = None, *, keep: bool = False) -> ssl.SSLContext:
+    """A context that connects as the Keep; trusts `roots`, or else WebPKI and the identity's roots.
+
+    keep  the other end is a Keep: it is known by its workload instead of a host name, and only the
+          Steward's roots vouch for that
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _common(context, identity)
-    if roots is None:
+    if keep:
+        context.check_hostname = False
+    elif roots is None:
         context.load_default_certs()
     for trusted in (identity.roots_pem if roots is None else roots,):
         if trusted:

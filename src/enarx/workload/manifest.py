@@ -14,7 +14,8 @@ from typing import Any, Literal
 import msgspec
 
 from enarx.errors import Misused, Reason
-from enarx.workload.position import Path, places
+from enarx.workload.position import Path
+from enarx.workload.table import TableReader, spelled
 
 FILE_NAME = "Enarx.toml"
 MAX_BYTES = 1_000_000
@@ -23,6 +24,7 @@ HOST = "host"
 DEFAULT_PORT = {"tls": 443, "tcp": 80}
 
 Protocol = Literal["tcp", "tls"]
+Clients = Literal["none", "optional", "required"]
 
 
 class Null(msgspec.Struct, frozen=True, tag="null", tag_field="kind"):
@@ -50,6 +52,19 @@ class Stderr(msgspec.Struct, frozen=True, tag="stderr", tag_field="kind"):
     name: str = "stderr"
 
 
+class Trust(msgspec.Struct, frozen=True):
+    """Whom TLS of a socket accepts at its other end, beyond what it accepts by itself.
+
+    roots      a PEM file of the package with the only trusted roots; "" is WebPKI and the Steward's
+    clients    of a listener: whether clients show a certificate of the Steward
+    workloads  package digests (SHA-256, hexadecimal): the peer must be a Keep that runs one of these
+    """
+
+    roots: str = ""
+    clients: Clients = "none"
+    workloads: tuple[str, ...] = ()
+
+
 class Listen(msgspec.Struct, frozen=True, tag="listen", tag_field="kind"):
     """A listening socket, open before the guest starts. Port 0 lets the host choose."""
 
@@ -57,6 +72,7 @@ class Listen(msgspec.Struct, frozen=True, tag="listen", tag_field="kind"):
     port: int
     prot: Protocol = "tls"
     addr: str = "::"
+    trust: Trust = Trust()
 
 
 class Connect(msgspec.Struct, frozen=True, tag="connect", tag_field="kind"):
@@ -66,6 +82,7 @@ class Connect(msgspec.Struct, frozen=True, tag="connect", tag_field="kind"):
     host: str
     port: int
     prot: Protocol = "tls"
+    trust: Trust = Trust()
 
 
 File = Null | Stdin | Stdout | Stderr | Listen | Connect
@@ -75,6 +92,7 @@ class Rule(msgspec.Struct, frozen=True):
     """What `[network]` allows for one port or host, or by default."""
 
     prot: Protocol = "tls"
+    trust: Trust = Trust()
 
 
 class Network(msgspec.Struct, frozen=True):
@@ -120,7 +138,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sources(self) -> tuple[str, ...]:
         """The files of the package that it names, each once."""
-        named = (file.source for file in self.files if isinstance(file, Stdin) and file.source != HOST)
+        named = [file.source for file in self.files if isinstance(file, Stdin) and file.source != HOST]
+        sockets = [file for file in self.files if isinstance(file, Listen | Connect)]
+        rules = [*self.network.incoming.values(), *self.network.outgoing.values()]
+        named += [one.trust.roots for one in (*sockets, *rules) if one.trust.roots]
         return tuple(dict.fromkeys(named))
 
     @property
@@ -145,16 +166,8 @@ def parse(raw: bytes, *, where: str = FILE_NAME) -> Manifest:
     except UnicodeDecodeError as error:
         raise Misused(Reason.SYNTAX, f"{where}: not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
-        raise Misused(Reason.SYNTAX, f"{where}: {_spelled(str(error))}") from None
+        raise Misused(Reason.SYNTAX, f"{where}: {spelled(str(error))}") from None
     return _Reader(text, where).manifest(table)
-
-
-def _spelled(message: str) -> str:
-    """What tomllib says, "Expected x (at line 1, column 2)" as "1:2: expected x"."""
-    said, _, place = message.partition(" (at ")
-    place = place.rstrip(")").replace("line ", "").replace(", column ", ":")
-    said = said[:1].lower() + said[1:]
-    return f"{place}: {said}" if place[:1].isdigit() else f"{said} at the end"
 
 
 STANDARD: dict[str, type[Null | Stdin | Stdout | Stderr]] = {
@@ -167,25 +180,16 @@ SOCKETS: dict[str, type[Listen | Connect]] = {"listen": Listen, "connect": Conne
 MAX_PORT = 65535
 
 
-class _Reader:
-    """Turns the plain table into the value, and points at what does not fit."""
+TRUST = Trust.__struct_fields__
 
-    def __init__(self, text: str, where: str) -> None:
-        self._text = text
-        self._where = where
 
-    def refuse(self, reason: Reason, path: Path, said: str, hint: str = "") -> Misused:
-        found = places(self._text)
-        place = next((found[path[:n]] for n in range(len(path), 0, -1) if path[:n] in found), (1, 1))
-        return Misused(reason, f"{self._where}:{place[0]}:{place[1]}: {said}", hint=hint)
+class _Reader(TableReader):
+    """Turns the plain table into the value."""
 
     def manifest(self, table: dict[str, Any]) -> Manifest:
         self.known(table, (), Manifest.__struct_fields__)
         steward = self.take(table, (), "steward", str, None)
-        args = self.take(table, (), "args", list, [])
         env = self.take(table, (), "env", dict, {})
-        for index, arg in enumerate(args):
-            self.typed(arg, ("args", index), str)
         for name, value in env.items():
             self.typed(value, ("env", name), str)
             if not name or "=" in name or "\0" in name + value:
@@ -193,37 +197,12 @@ class _Reader:
         listed = self.take(table, (), "files", list, [])
         return Manifest(
             steward=steward,
-            args=tuple(args),
+            args=self.strings(table, (), "args"),
             env=env,
             files=tuple(self.file(file, ("files", i)) for i, file in enumerate(listed)),
             network=self.network(self.take(table, (), "network", dict, {})),
             limits=self.limits(self.take(table, (), "limits", dict, {})),
         )
-
-    def known(self, table: dict[str, Any], path: Path, names: tuple[str, ...]) -> None:
-        for name in table:
-            if name not in names:
-                said = f"unknown key {name!r}, expected one of {', '.join(names)}"
-                raise self.refuse(Reason.UNKNOWN_KEY, (*path, name), said)
-
-    def typed(self, value: object, path: Path, kind: type) -> None:
-        if type(value) is not kind:
-            said = f"{path[-1]!r} is {TOML_NAME.get(type(value), 'a date or time')}, expected {TOML_NAME[kind]}"
-            if isinstance(path[-1], int):
-                said = f"{path[-2]}[{path[-1]}] is {said.partition(' is ')[2]}"
-            raise self.refuse(Reason.WRONG_TYPE, path, said)
-
-    def take(self, table: dict[str, Any], path: Path, name: str, kind: type, default: Any) -> Any:
-        if name not in table:
-            return default
-        self.typed(table[name], (*path, name), kind)
-        return table[name]
-
-    def chosen(self, value: object, path: Path, choices: tuple[str, ...]) -> Any:
-        if value not in choices:
-            said = f"{path[-1]} is {value!r}, expected one of {', '.join(choices)}"
-            raise self.refuse(Reason.UNKNOWN_VALUE, path, said)
-        return value
 
     def file(self, table: object, path: Path) -> File:
         self.typed(table, path, dict)
@@ -233,7 +212,7 @@ class _Reader:
         kind = self.take(entry, path, "kind", str, None)
         self.chosen(kind, (*path, "kind"), (*STANDARD, *SOCKETS))
         shape = STANDARD.get(kind) or SOCKETS[kind]
-        self.known(entry, path, ("kind", *shape.__struct_fields__))
+        self.known(entry, path, _keys(kind, shape.__struct_fields__))
         if "name" in entry:
             self.typed(entry["name"], (*path, "name"), str)
             if ":" in entry["name"] or "\0" in entry["name"]:
@@ -258,13 +237,28 @@ class _Reader:
             raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "port"), f"port {port} does not exist")
         if kind == "listen":
             addr = self.take(entry, path, "addr", str, "::")
-            return Listen(name=entry["name"], prot=prot, addr=addr, port=port)
+            return Listen(entry["name"], port, prot, addr, self.trust(entry, path))
         host = self.take(entry, path, "host", str, None)
         name = entry.get("name", host)
         if ":" in name:
             said = f"host {host!r} holds ':' and so cannot be the file's name"
             raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "host"), said, "give the file a name")
-        return Connect(name=name, prot=prot, host=host, port=port)
+        return Connect(name, host, port, prot, self.trust(entry, path))
+
+    def trust(self, entry: dict[str, Any], path: Path) -> Trust:
+        roots = self.take(entry, path, "roots", str, "")
+        if roots and not _is_inside(roots):
+            raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "roots"), f"roots {roots!r} is no file of the package")
+        workloads = self.strings(entry, path, "workloads")
+        for index, digest in enumerate(workloads):
+            if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+                said = f"workloads[{index}] is no SHA-256 digest in lower-case hexadecimal"
+                raise self.refuse(Reason.UNKNOWN_VALUE, (*path, "workloads", index), said)
+        clients = self.chosen(entry.get("clients", "none"), (*path, "clients"), ("none", "optional", "required"))
+        said = "roots, clients and workloads need prot = 'tls'"
+        if entry.get("prot", "tls") == "tcp" and (roots or workloads or clients != "none"):
+            raise self.refuse(Reason.INCONSISTENT, path, said)
+        return Trust(roots, clients, workloads)
 
     def network(self, table: dict[str, Any]) -> Network:
         self.known(table, ("network",), Network.__struct_fields__)
@@ -275,10 +269,11 @@ class _Reader:
         for name, entry in self.take(table, ("network",), way, dict, {}).items():
             path: Path = ("network", way, name)
             self.typed(entry, path, dict)
-            self.known(entry, path, Rule.__struct_fields__)
+            self.known(entry, path, _keys("listen" if way == "incoming" else "connect", ("prot",))[1:])
             if way == "incoming" and name != "default" and not _is_port(name):
                 raise self.refuse(Reason.UNKNOWN_VALUE, path, f"{name!r} is neither a port nor 'default'")
-            rules[name] = Rule(self.chosen(entry.get("prot", "tls"), (*path, "prot"), ("tcp", "tls")))
+            prot = self.chosen(entry.get("prot", "tls"), (*path, "prot"), ("tcp", "tls"))
+            rules[name] = Rule(prot, self.trust(entry, path))
         return rules
 
     def limits(self, table: dict[str, Any]) -> Limits:
@@ -290,6 +285,12 @@ class _Reader:
         return Limits(**table)
 
 
+def _keys(kind: str, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys of a file's table: the fields of its value, trust spelled out."""
+    spelled = {"listen": ("clients", "workloads"), "connect": ("roots", "workloads")}.get(kind, ())
+    return ("kind", *(field for field in fields if field != "trust"), *spelled)
+
+
 def _is_inside(path: str) -> bool:
     """Whether a path names something below the package's root."""
     return all(part not in ("", ".", "..") for part in path.split("/")) and "\0" not in path
@@ -297,13 +298,3 @@ def _is_inside(path: str) -> bool:
 
 def _is_port(name: str) -> bool:
     return name.isascii() and name.isdigit() and int(name) <= MAX_PORT
-
-
-TOML_NAME: dict[type, str] = {
-    str: "a string",
-    int: "an integer",
-    float: "a float",
-    bool: "a boolean",
-    list: "an array",
-    dict: "a table",
-}

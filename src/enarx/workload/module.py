@@ -88,10 +88,10 @@ def _core(raw: bytes) -> Module:
         section = outline.byte()
         size = outline.number()
         inside = outline.inside(size)
-        if section == 2:  # noqa: PLR2004 - section 5.5.5
+        if section == 2:
             imports = tuple(_import(inside) for _ in range(inside.count()))
             inside.done()
-        elif section == 7:  # noqa: PLR2004 - section 5.5.10
+        elif section == 7:
             exports = tuple(_export(inside) for _ in range(inside.count()))
             inside.done()
     return Module(False, imports, exports)
