@@ -119,3 +119,35 @@ def test_the_launch_document_that_was_saved_is_the_one_that_runs(world: World, k
     saved = parse((world.scene.folder / "loop.launch").read_bytes())
 
     assert saved.digest().hex() == judged(world, keep, wanted(), expect=0)["launch"]["digest"]
+
+
+def test_a_packages_signer_is_looked_at_where_the_policy_names_one(
+    world: World, keep: DeployedKeep, tmp_path: Path
+) -> None:
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    from enarx.cli.order import folder
+    from enarx.workload import signature
+
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    for name, key in zip(("ours", "theirs"), keys, strict=True):
+        spki = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        (tmp_path / f"{name}.pem").write_bytes(spki)
+    package = folder(world.scene.folder / "packages" / "loop")
+    (tmp_path / "loop.jws").write_bytes(signature.sign(package.entry, keys[0], security_version=4))
+    named = wanted(package_signers=f'["{signature.signer(keys[0].public_key()).hex()}"]')
+    anchors = ("--anchors", world.scene.anchors, "--unsafe-anchors")
+    signed = ("--package-signature", tmp_path / "loop.jws", "--package-key", tmp_path / "ours.pem")
+
+    assert "accepted" == judged(world, keep, named, *anchors, *signed, expect=0)["verdict"]
+    too_old = named.replace('minimum_package_security_version = "unchecked"', "minimum_package_security_version = 5")
+    assert "security-version-too-low" == judged(world, keep, too_old, *anchors, *signed, expect=1)["reason"]
+    assert "signer-not-accepted" == judged(world, keep, named, *anchors, expect=1)["reason"]
+    done = world.stage.enarx(
+        "verify", f"https://{keep.wait_for('attesting')['address']}", "--policy", world.scene.folder / "asked.toml",
+        *anchors, *signed[:3], tmp_path / "theirs.pem", expect=1,
+    )  # fmt: skip
+    assert done.stderr.startswith("enarx: unknown-anchor: package signature: by no trusted key")

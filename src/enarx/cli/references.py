@@ -27,12 +27,13 @@ def with_references(loaded: Loaded, manifests: Sequence[Path], keys: Sequence[Pa
     """
     if not manifests:
         return loaded
-    trusted = dict(map(_key, keys))
+    trusted = dict(map(public_key, keys))
     raws = [files.read(path, limit=LIMIT) for path in manifests]
     return joined(loaded, corim.believed(raws, trusted, when=when, trail=Trail()))
 
 
-def _key(path: Path) -> tuple[bytes, ec.EllipticCurvePublicKey]:
+def public_key(path: Path) -> tuple[bytes, ec.EllipticCurvePublicKey]:
+    """A P-256 or P-384 public key in PEM: its SubjectPublicKeyInfo, and itself."""
     try:
         key = serialization.load_pem_public_key(files.read(path, limit=1 << 16))
     except ValueError as error:

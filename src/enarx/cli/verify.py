@@ -13,6 +13,7 @@ from enarx.appraisal.policy import Loaded, load
 from enarx.cli.anchors import anchors as chosen_anchors
 from enarx.cli.files import read
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, show
+from enarx.cli.package_signature import Signatures
 from enarx.cli.references import with_references
 from enarx.codec.x509 import Certificate, from_pem
 from enarx.errors import EnarxError, Misused, Reason
@@ -40,6 +41,10 @@ def verify(
         Path | None, typer.Option(help="PEM of the key or certificate that the evidence must be bound to.")
     ] = None,
     launch: Annotated[Path | None, typer.Option(help="The launch document that was measured.")] = None,
+    package_signature: Annotated[
+        Path | None, typer.Option(help="The package's signature, as `package sign` makes it.")
+    ] = None,
+    package_key: Annotated[list[Path] | None, typer.Option(help="PEM of a key that may have made it.")] = None,
     trusted_key: Annotated[
         Path | None, typer.Option(help="PEM of a key that you trust: an AK, a CPAK, an IAK.")
     ] = None,
@@ -61,10 +66,11 @@ def verify(
     policy_text = read(policy, limit=MAX_POLICY)
     loaded = with_references(load(policy_text, str(policy)), reference_values or (), reference_key or (), when=when)
     believed = chosen_anchors(anchors, unsafe=unsafe_anchors)
+    signatures = Signatures(package_signature, package_key or ())
     if target.startswith("https://"):
         if at is not None:
             raise Misused(Reason.USAGE, "--at with a running Keep", hint="a Keep is asked now; --at is for files")
-        judgement = _keep(target, loaded, believed, _certificates(issuer), when)
+        judgement = _keep(target, loaded, believed, _certificates(issuer), signatures, when)
         return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
     from enarx.cli.verify_file import Options, verify_file
 
@@ -79,6 +85,7 @@ def verify(
         offline=offline,
         save_bundle=save_bundle,
         policy=policy_text,
+        signatures=signatures,
     )
     judgement = verify_file(options, loaded, believed, when=when, past=at is not None)
     return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
@@ -93,11 +100,18 @@ def _end(judgement: Judgement, *, as_json: bool, ear: Path | None, ear_key: Path
     return 0 if judgement.refusal is None else judgement.refusal.exit_code
 
 
-def _keep(url: str, loaded: Loaded, believed: Anchors, issuers: tuple[Certificate, ...], when: datetime) -> Judgement:
+def _keep(
+    url: str,
+    loaded: Loaded,
+    believed: Anchors,
+    issuers: tuple[Certificate, ...],
+    signatures: Signatures,
+    when: datetime,
+) -> Judgement:
     from enarx.cli.verify_keep import described, verify_keep
 
     try:
-        verified = verify_keep(url, loaded, believed, issuers=issuers, when=when)
+        verified = verify_keep(url, loaded, believed, issuers=issuers, signatures=signatures, when=when)
     except EnarxError as error:
         if not error.checks:
             raise

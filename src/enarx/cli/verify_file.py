@@ -15,11 +15,11 @@ from enarx.appraisal.appraise import appraise
 from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.tied import Expected
-from enarx.appraisal.workload import Package
 from enarx.cli import bundle
 from enarx.cli.capture import assembled
 from enarx.cli.files import read, write
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, refused_by
+from enarx.cli.package_signature import Signatures
 from enarx.cli.vectors.named_key import named_keys
 from enarx.codec.digest import same, unhex
 from enarx.codec.x509 import from_pem
@@ -52,6 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool
     save_bundle: Path | None
     policy: bytes
+    signatures: Signatures = Signatures()
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -155,7 +156,7 @@ def _expected(options: Options) -> Expected:
     spki = None if options.spki is None else _spki(options.spki)
     document = None if options.launch is None else launch_document.parse(read(options.launch, limit=MAX_FILE))
     launch = None if document is None else document.digest()
-    package = None if document is None else Package(digest=document.package)
+    package = None if document is None else options.signatures.package(document)
     binding = None
     if options.nonce is not None and spki is not None and launch is not None:
         nonce = unhex(options.nonce, "--nonce", size=32)

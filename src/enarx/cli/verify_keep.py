@@ -15,6 +15,7 @@ from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
 from enarx.appraisal.workload import Package
+from enarx.cli.package_signature import Signatures
 from enarx.codec.digest import same, sha256
 from enarx.codec.x509 import Certificate
 from enarx.delivery.client import Asked, ask
@@ -42,7 +43,13 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 def verify_keep(
-    url: str, loaded: Loaded, anchors: Anchors, *, issuers: tuple[Certificate, ...], when: datetime
+    url: str,
+    loaded: Loaded,
+    anchors: Anchors,
+    *,
+    issuers: tuple[Certificate, ...],
+    signatures: Signatures,
+    when: datetime,
 ) -> Verified:
     """Ask the Keep at `url` and hold its answer against the policy."""
     asked = ask(url)
@@ -53,7 +60,7 @@ def verify_keep(
     members = cmw.decode(asked.answer.evidence)
     endorsements = (asked.answer.endorsements,) * len(members)
     claims = authenticate_members(members, endorsements, anchors=anchors, when=when)
-    expected = joined(members, claims, _expected(asked, launch))
+    expected = joined(members, claims, _expected(asked, signatures.package(launch)))
     appraisal = appraise(claims, loaded, expected, when=when)
     checks = (*certificate_checks(asked.chain, launch, issuers, when=when), log_check(asked.chain, loaded, issuers))
     return Verified(appraisal, expected, checks, launch, asked.chain[0])
@@ -75,7 +82,7 @@ def log_check(chain: tuple[Certificate, ...], loaded: Loaded, issuers: tuple[Cer
         )
 
 
-def _expected(asked: Asked, launch: Launch) -> Expected:
+def _expected(asked: Asked, package: Package) -> Expected:
     """The binding that this connection, this nonce and this key ask for."""
     digest = sha256(asked.answer.launch)
     binding = Binding(
@@ -85,7 +92,7 @@ def _expected(asked: Asked, launch: Launch) -> Expected:
         launch=digest,
         exporter=asked.exporter,
     )
-    return Expected(binding=binding, fresh=True, launch=digest, package=Package(digest=launch.package))
+    return Expected(binding=binding, fresh=True, launch=digest, package=package)
 
 
 def certificate_checks(
