@@ -18,6 +18,7 @@ from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Bound, Exit, Identity, Stdio, Workload
 
+Attest = Callable[[bytes], bytes]
 STOPPED = 143
 """128 + SIGTERM, as a shell reports a program that was told to stop."""
 
@@ -34,6 +35,7 @@ def run(
     store: CodeStore | None = None,
     process: GuestProcess | None = None,
     on_running: Callable[[tuple[str, ...]], None] | None = None,
+    attest: Attest | None = None,
 ) -> Exit:
     """Run to the end. Raises what kept the guest from starting.
 
@@ -41,12 +43,14 @@ def run(
     store     where compiled code is kept; None compiles anew
     process   a guest's process that was spawned earlier
     on_running  called before the first instruction, with what the kernel lacked of the sandbox
+    attest    makes evidence with purpose `guest` over the guest's bytes; None leaves `/attest/evidence` out
     """
     process = process or spawn()
     try:
         opening = open_files(workload, identity, stdio or Stdio(), _now)
         try:
             session = Session(workload, opening, process, store, on_running or (lambda _: None))
+            session.provide(identity.chain_pem if identity else b"", attest)
             session.begin()
             return session.loop()
         finally:
@@ -63,7 +67,15 @@ class Guest:
     lacking  the parts of the sandbox that this kernel does not have
     """
 
-    def __init__(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        identity: Identity | None,
+        stdio: Stdio,
+        store: CodeStore | None,
+        attest: Attest | None = None,
+    ) -> None:
+        self._attest = attest
         self.ready = threading.Event()
         self.bound: Sequence[Bound] = ()
         self.lacking: tuple[str, ...] = ()
@@ -95,6 +107,7 @@ class Guest:
             self._doorway = opening.doorway
             try:
                 session = Session(workload, opening, self._process, store, self._running)
+                session.provide(identity.chain_pem if identity else b"", self._attest)
                 session.begin()
                 self._opened.set()
                 self._exit = session.loop()
@@ -140,8 +153,9 @@ def start(
     identity: Identity | None = None,
     stdio: Stdio | None = None,
     store: CodeStore | None = None,
+    attest: Attest | None = None,
 ) -> Guest:
     """Start a guest whose sockets are bound when this returns. Raises what kept it from starting."""
-    guest = Guest(workload, identity, stdio or Stdio(), store)
+    guest = Guest(workload, identity, stdio or Stdio(), store, attest)
     guest._begin()  # noqa: SLF001 - the two halves of one constructor
     return guest

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from enarx.errors import Reason, Unacceptable
+from enarx.errors import EnarxError, Reason, Unacceptable
 from enarx.runtime import wire
 from enarx.runtime.allowance import incoming, outgoing
+from enarx.runtime.attesting import Attesting
 from enarx.runtime.engine.machine import Limits as StoreLimits
 from enarx.runtime.guest.start import Folder, Start
 from enarx.runtime.opening import End, Opening
@@ -67,10 +68,20 @@ class Session:
         self._process = process
         self._store = store if store is not None and store.usable else None
         self._on_running = on_running
+        self._provided: dict[str, bytes] = {}
+        self._attesting: Attesting | None = None
         self._exit: Exit | None = None
         self._limits = workload.bounded()
         self._deadline: float | None = None
         self._running = False
+
+    def provide(self, certificate: bytes, attest: Callable[[bytes], bytes] | None) -> None:
+        """What the guest may know of its Keep: `/attest/certificate`, `/attest/evidence`."""
+        if certificate:
+            self._provided["/attest/certificate"] = certificate
+        if attest is not None:
+            self._provided["/attest/evidence"] = b""
+            self._attesting = Attesting(attest, time.monotonic)
 
     def begin(self) -> None:
         """Send the guest's process its workload; raises for a module that cannot be run."""
@@ -84,8 +95,11 @@ class Session:
         workload, manifest = self._workload, self._workload.manifest
         module = code if code is not None else _anonymous("module", (workload.module,))
         tree = -1
-        if workload.tree:
-            parts = [part for path, raw in workload.tree.items() for part in (path.encode(), raw)]
+        # A path that begins with a slash is no file of the package: the agent provides it there.
+        secrets = {f"/secrets/{name}": raw for name, raw in workload.secrets.items()}
+        files = {**workload.tree, **secrets, **self._provided}
+        if files:
+            parts = [part for path, raw in files.items() for part in (path.encode(), raw)]
             tree = _anonymous("tree", (wire.join(parts),))
         folders = [Folder(guest, os.open(host, os.O_PATH | os.O_DIRECTORY)) for guest, host in workload.folders.items()]
         limits = self._limits
@@ -183,8 +197,21 @@ class Session:
                 self._connect(text)
             case wire.LISTEN if self._running:
                 self._listen(text)
+            case wire.ATTEST if self._running:
+                self._attest(fields[0] if fields else b"")
             case _:
                 self._exit = ending(kind, text)
+
+    def _attest(self, asked: bytes) -> None:
+        try:
+            evidence = self._attesting.evidence(asked) if self._attesting else None
+        except EnarxError:
+            evidence = None
+        with suppress(OSError):
+            if evidence is None:
+                self._process.channel.send(wire.REFUSED, str(errno.EAGAIN).encode())
+            else:
+                self._process.channel.send(wire.GRANTED, evidence)
 
     def _connect(self, name: str) -> None:
         file = outgoing(self._workload.manifest.network, name)

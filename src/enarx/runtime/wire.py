@@ -32,6 +32,7 @@ STALE = 23
 UNLOCKED = 24
 CONNECT = 32
 LISTEN = 33
+ATTEST = 34
 
 
 class WireError(Exception):

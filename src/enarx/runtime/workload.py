@@ -22,6 +22,7 @@ class Workload(msgspec.Struct, frozen=True):
     args     arguments after the manifest's
     env      environment after the manifest's
     caps     upper bounds that the launcher sets on the manifest's limits
+    secrets  what the guest reads at /secrets/NAME; never in its arguments or environment
     require_sandbox  rather not run than run where the kernel lacks a part of the sandbox
     """
 
@@ -33,6 +34,7 @@ class Workload(msgspec.Struct, frozen=True):
     env: Mapping[str, str] = {}
     caps: Limits = Limits()
     require_sandbox: bool = False
+    secrets: Mapping[str, bytes] = {}
 
     def bounded(self) -> Limits:
         """The manifest's limits and the launcher's caps, whichever is lower."""

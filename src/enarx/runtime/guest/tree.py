@@ -6,6 +6,7 @@ from __future__ import annotations
 import mmap
 
 from enarx.runtime.channel import Channel
+from enarx.runtime.guest.attest import attest
 from enarx.runtime.guest.net import net
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.device import NullDevice, RandomDevice
@@ -18,10 +19,18 @@ INHERITING = rights.FILE | rights.DIRECTORY
 
 
 def root(tree: int, storage: int, channel: Channel | None = None) -> OpenDirectory:
-    """The preopened `/`. `tree` is an anonymous file with the package's files, or -1; a `channel` leads to `/net`."""
+    """The preopened `/`.
+
+    `tree` is an anonymous file with the package's files, or -1; a `channel` leads to `/net`
+    and `/attest`.
+    """
     quota = Quota(storage)
     top = Folder(quota)
+    provided: list[tuple[str, memoryview]] = []
     for path, content in _files(tree):
+        if path.startswith("/"):
+            provided.append((path, content))
+            continue
         *folders, name = path.split("/")
         folder = top
         for part in folders:
@@ -40,8 +49,22 @@ def root(tree: int, storage: int, channel: Channel | None = None) -> OpenDirecto
     top.put("dev", devices)
     if channel is not None:
         top.put("net", net(quota, channel))
+        _provide(top, quota, provided, channel)
     quota.left = storage
     return OpenDirectory(top, rights.DIRECTORY, INHERITING, "/")
+
+
+def _provide(top: Folder, quota: Quota, provided: list[tuple[str, memoryview]], channel: Channel) -> None:
+    """What the agent adds: secrets, the certificate, and evidence where it can be had."""
+    places: dict[str, Folder] = {}
+    if any(path == "/attest/evidence" for path, _ in provided):
+        places["attest"] = attest(quota, channel)
+    for path, content in provided:
+        _, place, name = path.split("/", 2)
+        folder = places.setdefault(place, Folder(quota, fixed=True))
+        top.put(place, folder)
+        if name not in folder.nodes:
+            folder.put(name, PackageFile(quota, content))
 
 
 def _fix(folder: Folder) -> None:
