@@ -89,17 +89,25 @@ class Record(msgspec.Struct, frozen=True):
 _Waiting = tuple[Put | Spend | Record | None, asyncio.AbstractEventLoop | None, "asyncio.Future[Any] | None"]
 
 
+_Line = queue.SimpleQueue[_Waiting]
+
+
 class Ledger:
-    """One writer thread on one database."""
+    """The writer threads of one worker on one database.
+
+    On PostgreSQL nonces and the log have a thread each. Nonces are in a table that a crash empties,
+    so their transactions wait for no disk; those of the log wait until it cannot be lost. SQLite
+    has one writer at a time, and one thread.
+    """
 
     def __init__(self, engine: Engine, start: str) -> None:
         """`start`: this run of the Steward, the same for all its workers (`enarx.identity.store.Incarnation`)."""
         self._engine = engine
         self._incarnation = Incarnation(engine, start)
         self._swept = 0.0
-        self._queue: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-        self._thread.start()
+        self._threads: list[tuple[_Line, threading.Thread]] = []
+        self._nonces = self._line("nonces")
+        self._log = self._line("log") if engine.dialect.name == "postgresql" else self._nonces
 
     async def put(self, nonce: Nonce) -> None:
         """Keep a nonce."""
@@ -121,24 +129,34 @@ class Ledger:
 
     def close(self) -> None:
         """Finish what waits, and end."""
-        self._queue.put((None, None, None))
-        self._thread.join(timeout=30)
+        for line, _ in self._threads:
+            line.put((None, None, None))
+        for _, thread in self._threads:
+            thread.join(timeout=30)
+
+    def _line(self, name: str) -> _Line:
+        line: _Line = queue.SimpleQueue()
+        thread = threading.Thread(target=self._work, args=(line,), name=f"ledger {name}", daemon=True)
+        thread.start()
+        self._threads.append((line, thread))
+        return line
 
     async def _do(self, job: Put | Spend | Record) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put((job, loop, future))
+        line = self._log if isinstance(job, Record) else self._nonces
+        line.put((job, loop, future))
         return await future
 
-    def _work(self) -> None:
+    def _work(self, line: _Line) -> None:
         crowd = 1
         while True:
-            waiting = [self._queue.get()]
+            waiting = [line.get()]
             if crowd > 1:
                 time.sleep(GATHER)  # others are on their way: one commit for all of them costs less than two
             while len(waiting) < MOST:
                 try:
-                    waiting.append(self._queue.get_nowait())
+                    waiting.append(line.get_nowait())
                 except queue.Empty:
                     break
             jobs = [one for one in waiting if one[0] is not None]
