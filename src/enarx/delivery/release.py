@@ -107,9 +107,9 @@ class Secrets(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not 1 <= len(self.values) <= MAX_SECRETS:
             raise Misused(Reason.WRONG_LENGTH, f"{len(self.values)} secrets, 1 to {MAX_SECRETS}")
-        if strange := next((name for name in self.values if not _NAME.match(name)), None):
+        if strange := [name for name in self.values if not _NAME.match(name)]:
             hint = "letters, digits, '.', '_' and '-', at most 64, a letter or digit first"
-            raise Misused(Reason.SYNTAX, f"name of a secret {strange!r}", hint=hint)
+            raise Misused(Reason.SYNTAX, f"name of a secret {strange[0]!r}", hint=hint)
 
     def __repr__(self) -> str:
         return f"Secrets({sorted(self.values)})"
