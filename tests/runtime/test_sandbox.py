@@ -154,6 +154,24 @@ def test_a_hostile_process_that_tells_its_end_and_stays_is_ended() -> None:
     assert 7 == run(Workload(MODULE, DEFAULT), stdio=NO_STDIO, process=spawn(boot)).code
 
 
+WEAK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import enarx.runtime.guest.main as guest
+guest.separate = lambda: ["namespaces"]
+guest.main(sys.argv[2], int(sys.argv[3]))
+"""
+
+
+def test_what_the_kernel_lacks_is_named_and_refused_when_it_is_required() -> None:
+    named: list[tuple[str, ...]] = []
+    ended = run(Workload(MODULE, DEFAULT), stdio=NO_STDIO, process=spawn(WEAK), on_running=named.append)
+    assert (0, [("namespaces",)]) == (ended.code, named)
+    refused = run(Workload(MODULE, DEFAULT, require_sandbox=True), stdio=NO_STDIO, process=spawn(WEAK))
+    assert ("sandbox-unavailable", "this kernel lacks namespaces") == (refused.reason, refused.detail)
+    assert 0 == run(Workload(MODULE, DEFAULT, require_sandbox=True), stdio=NO_STDIO).code
+
+
 def answers(program: bytes, number: int, third: int, architecture: int) -> int:
     """Run the classic BPF by hand."""
     steps = list(struct.iter_unpack("<HBBI", program))
