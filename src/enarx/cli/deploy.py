@@ -168,6 +168,8 @@ def _tell(event: dict[str, Any], events: Path | None) -> None:
             said = f"keep: {event.get('name')} listens on {event.get('address')} ({event.get('prot')})"
         case "attesting":
             said = f"keep: verify it with `enarx verify https://{event.get('address')} --policy FILE`"
+        case "not-renewed":
+            said = f"keep: its certificate was not renewed: {event.get('reason')}: {event.get('subject')}"
         case "trace":
             said = str(event.get("text", "")).rstrip()
         case _:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from enarx.codec.digest import sha256
+from enarx.codec.x509 import Certificate, from_pem
 from enarx.delivery.exchange import Answer, Question
 from enarx.delivery.service import AttestationService, server_context
-from enarx.errors import Faulty, Misused, Reason, Unacceptable
+from enarx.errors import EnarxError, Faulty, Misused, Reason, Unacceptable
 from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
+from enarx.keep import renewal
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
@@ -106,8 +110,32 @@ class Agent:
                 launch=self.launch,
             )
         chain_pem = "".join(one.pem() for one in issued.chain).encode()
-        self._identity = Identity(self._private(), chain_pem, self._opening.cas)
+        self._identity = Identity(self._private(), chain_pem, self._believed_roots(issued.chain))
+        self._leaf = issued.chain[0]
+        self._renew_at = renewal.due(self._leaf.not_before, self._leaf.not_after)
         self._link.report("identified", chain=chain_pem, ear=issued.ear)
+
+    def _believed_roots(self, chain: tuple[Certificate, ...]) -> bytes:
+        """The Steward's trust bundle: CAs with the key that the launch document pins, whoever sent them.
+
+        The launcher's other certificates are the host's, and the guest must not believe them.
+        """
+        sent = from_pem(self._opening.cas, "CA certificates") if self._opening.cas else ()
+        pinned = {one.raw: one for one in (*chain, *sent) if sha256(one.spki) == self.launch.steward_ca}
+        return "".join(one.pem() for one in pinned.values()).encode()
+
+    def _renew(self, when: datetime) -> None:
+        """Attest again and go on under a new certificate; open connections keep the one they began with."""
+        try:
+            for act in (Act.ASK_NONCE, Act.MAKE_EVIDENCE, Act.ASK_IDENTITY):
+                self.perform(act)
+        except EnarxError as error:
+            self._renew_at = renewal.again(self._leaf.not_after, when=when)
+            self._link.report("not-renewed", family=error.family, reason=str(error.reason), subject=error.subject)
+            return
+        self._guest.renew(self._identity)
+        if self._attestation is not None:
+            self._attestation.renew(server_context(self._identity.key_pem, self._identity.chain_pem))
 
     def _private(self) -> bytes:
         return self._key.private_bytes(
@@ -182,6 +210,9 @@ class Agent:
             if self.stop.is_set():
                 ended = self._guest.stop()
                 break
+            now = datetime.now(UTC)  # noqa: TID251 - a certificate ends by the clock
+            if now >= self._renew_at:
+                self._renew(now)
         if ended is None:
             raise Faulty(Reason.INTERNAL, "the guest's end was not seen")
         self.exit = ended

@@ -93,7 +93,7 @@ class NativeAgent:
         handlers = {
             exchange.ALPN: attesting(self._answer),
             release.ALPN: releasing(
-                self._device.evidence, self._delivery.put, spki=self._spki, launch=self._opening.launch
+                self._device.evidence, self._delivery, spki=self._spki, launch=self._opening.launch
             ),
         }
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets as randomness
 import socket
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ed25519
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from enarx.codec import x509
 from enarx.delivery.release import Secrets
-from enarx.errors import Malformed, Reason
+from enarx.errors import Malformed, Misused, Reason
 from enarx.evidence.anchor import Anchors, unsafe_set
 from enarx.evidence.production import production
 from enarx.identity.authority import Authority
@@ -108,7 +109,7 @@ def settings(entrusted: Entrusted, files: MemoryFiles, *, when: datetime) -> Set
     certificate, key = files.add(CERTIFICATE, values[CERTIFICATE]), files.add(KEY, values[KEY])
     authority = Authority(
         x509.from_pem(values[CERTIFICATE], CERTIFICATE),
-        KeySigner(load_key(key, None)),
+        KeySigner(_key(key)),
         trust_domain=wishes.trust_domain,
     )
     names = sorted({"localhost", "127.0.0.1", "::1", socket.gethostname(), *wishes.names})
@@ -132,6 +133,13 @@ def settings(entrusted: Entrusted, files: MemoryFiles, *, when: datetime) -> Set
         administrators=None if administrators is None else files.add(ADMINISTRATORS, administrators),
         persons=wishes.persons,
     )
+
+
+def _key(path: Path) -> object:
+    try:
+        return load_key(path, None)
+    except Misused as error:
+        raise Malformed(error.reason, f"secrets of a steward: {KEY}", hint="PKCS#8 PEM, not encrypted") from None
 
 
 def _log_key() -> bytes:
