@@ -14,7 +14,7 @@ import pytest
 import trustme
 import wasmtime
 
-from enarx.errors import Misused, Reason, Unacceptable
+from enarx.errors import Misused, Reason, Unacceptable, Undetermined
 from enarx.runtime.process import run, start
 from enarx.runtime.workload import NO_STDIO, Exit, Identity, Stdio, Workload
 from enarx.workload.manifest import DEFAULT, Limits, Listen, Manifest, Null, Stdin, Stdout
@@ -237,3 +237,10 @@ def test_a_flood_of_output_ends_the_guest() -> None:
 def test_a_deep_recursion_is_a_trap() -> None:
     found = ended(wasm('(module (func $f (export "_start") (call $f)))'))
     assert (Reason.TRAPPED, "call stack exhausted") == (found.reason, found.detail)
+
+
+def test_a_missing_engine_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enarx.runtime.spawn.library_path", lambda: "")
+    with pytest.raises(Undetermined) as caught:
+        ended(LOOP)
+    assert Reason.BACKEND_UNAVAILABLE == caught.value.reason

@@ -63,8 +63,11 @@ def spawn(boot: str = BOOT) -> GuestProcess:
 
     boot  the program of its interpreter; tests put one here that attacks
     """
+    library = library_path()
+    if not library:
+        raise _no_engine()
     ours, theirs = pair()
-    arguments = (boot, SOURCE, library_path(), str(os.getpid()))
+    arguments = (boot, SOURCE, library, str(os.getpid()))
     actions = [
         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
         *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)),
@@ -74,3 +77,11 @@ def spawn(boot: str = BOOT) -> GuestProcess:
     theirs.close()
     ours.settimeout(PATIENCE)
     return GuestProcess(pid, Channel(ours))
+
+
+def _no_engine() -> Exception:
+    """Said here and not in `errors`' company above: loading it would delay every guest."""
+    from enarx.errors import Reason, Undetermined
+
+    hint = "install it with: pip install 'enarx[keep]'"
+    return Undetermined(Reason.BACKEND_UNAVAILABLE, "process: the package wasmtime is not installed", hint=hint)
