@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what runs a Keep as a virtual machine here: QEMU (10 from bookworm-backports where the
-# machine is a bookworm), swtpm, and a lister of initramfs contents for curious people. Idempotent.
+# machine is a bookworm) and swtpm. Idempotent.
 # The backports suite is added by copying the machine's own Debian entry: no address is written here.
 set -euo pipefail
 say() { echo "setting up: $*"; }

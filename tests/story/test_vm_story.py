@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -75,6 +76,14 @@ def test_a_relying_party_verifies_the_running_machine(keep: DeployedKeep, stage:
     trusted = ("--issuer", scene.issuer, "--anchors", scene.anchors, "--unsafe-anchors")
     done = stage.enarx("verify", url, "--policy", policy, *trusted, expect=None)
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_machine_is_listed_and_its_console_is_not_the_programs_output(keep: DeployedKeep, stage: VmStage) -> None:
+    keep.wait_for("attesting")
+    (seen,) = json.loads(stage.enarx("keep", "list", "--json").stdout)
+    assert ("tcg", "running") == (seen["backend"], seen["state"])
+    assert "SeaBIOS" in stage.enarx("keep", "logs", seen["keep"]).stdout
+    assert "" == keep.output()
 
 
 def test_nothing_is_left_when_the_keep_was_stopped(keep: DeployedKeep) -> None:

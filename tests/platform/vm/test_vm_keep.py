@@ -179,21 +179,12 @@ def test_stdio_crosses_only_when_the_launch_gives_it(opened: Opened) -> None:
         os.close(number)
 
 
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (b"\xff\xff\xff\xff", Reason.TOO_LARGE),
-        (b"\x00\x00\x00\x02\xff\xff", Reason.SYNTAX),
-    ],
-)
-def test_a_guest_that_breaks_the_rules_of_the_control_channel_is_ended_by_name(
-    opened: Opened, body: bytes, reason: Reason
-) -> None:
+def test_a_guest_that_breaks_the_rules_of_the_control_channel_is_ended_by_name(opened: Opened) -> None:
     talk = Talk(opened())
-    talk.keep._send({"op": "raw", "body": body})
+    talk.keep._send({"op": "raw", "body": b"\xff\xff\xff\xff"})
     with pytest.raises(Malformed) as caught:
         list(talk.events)
-    assert reason == caught.value.reason
+    assert Reason.TOO_LARGE == caught.value.reason
     assert talk.keep.machine.poll() is not None
 
 

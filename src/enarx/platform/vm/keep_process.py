@@ -136,7 +136,8 @@ class VmKeep:
 
     def stop(self) -> None:
         """End the Keep: asked first, then by force. Safe to call twice."""
-        if self.machine.poll() is None and self.code is None:
+        booted = self._opening is None
+        if booted and self.machine.poll() is None and self.code is None:
             self.ask_to_stop()
             with contextlib.suppress(Undetermined):
                 self.machine.wait(STOP_PATIENCE)
