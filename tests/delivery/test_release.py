@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -262,20 +264,16 @@ def test_a_receipt_with_any_bit_changed_is_none() -> None:
     for at in range(len(raw)):
         changed = bytearray(raw)
         changed[at] ^= 1
-        try:
+        with contextlib.suppress(Malformed):
             assert parse_receipt(bytes(changed)) != parcel.receipt()
-        except Malformed:
-            pass
 
 
 @given(st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_read_ends_in_a_value_or_an_error_of_the_family(raw: bytes) -> None:
     for parse in (parse_ask, parse_offer, parse_parcel, parse_receipt, parse_secrets):
-        try:
+        with contextlib.suppress(Malformed):
             parse(raw)
-        except Malformed:
-            pass
 
 
 def test_messages_come_back_as_they_were() -> None:

@@ -56,7 +56,7 @@ def keep(delivery: Delivery) -> Iterator[str]:
     """An honest Keep that waits for secrets."""
 
     def handle(tls: Tls, spki: bytes) -> None:
-        releasing(evidence, delivery.put, spki=spki, launch=world.launch())(tls)
+        releasing(evidence, delivery, spki=spki, launch=world.launch())(tls)
 
     with listening(handle) as url:
         yield url
@@ -78,13 +78,14 @@ def test_a_keep_that_is_accepted_has_the_secrets() -> None:
 
 def test_secrets_are_taken_from_a_delivery_once() -> None:
     delivery = Delivery()
-    delivery.put(SECRETS)
+    with delivery.put(SECRETS):
+        pass
     delivery.take()
 
     with pytest.raises(Unacceptable) as taken:
         delivery.take()
-    with pytest.raises(Unacceptable) as put:
-        delivery.put(SECRETS)
+    with pytest.raises(Unacceptable) as put, delivery.put(SECRETS):
+        pass
 
     assert (Reason.MISSING, Reason.ALREADY_EXISTS) == (taken.value.reason, put.value.reason)
 

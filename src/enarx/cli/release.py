@@ -16,6 +16,7 @@ from enarx.cli.anchors import anchors as chosen_anchors
 from enarx.cli.files import read
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, refused_by, show
 from enarx.cli.order import MAX_PEM, tenant_file
+from enarx.cli.package_signature import Signatures
 from enarx.cli.verify import MAX_POLICY, marks
 from enarx.delivery.release import MAX_BYTES, Secrets
 from enarx.delivery.release_client import release as hand_over
@@ -35,6 +36,10 @@ def release(
     launch: Annotated[
         Path | None, typer.Option(help="The launch document, as `enarx deploy --save-launch` wrote it.")
     ] = None,
+    package_signature: Annotated[
+        Path | None, typer.Option(help="The package's signature, as `package sign` makes it.")
+    ] = None,
+    package_key: Annotated[list[Path] | None, typer.Option(help="PEM of a key that may have made it.")] = None,
     anchors: Annotated[Path | None, typer.Option(help="Roots to believe instead of the vendors'.")] = None,
     unsafe_anchors: Annotated[bool, typer.Option("--unsafe-anchors", help="Say that this is wanted.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print every check as JSON.")] = False,
@@ -47,6 +52,7 @@ def release(
         anchors=chosen_anchors(anchors, unsafe=unsafe_anchors),
         tenant=TenantKey(read(path, limit=MAX_PEM), str(path)),
         launch=None if launch is None else read(launch, limit=MAX_LAUNCH),
+        package=Signatures(package_signature, package_key or ()).package,
     )
     secrets = Secrets(dict(_named(one) for one in _once(secret)))
     secrets.encoded()  # what is too large is said before anybody is asked

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from enarx.delivery.listener import Handler
 from enarx.delivery.release import MAX_ASK, MAX_PARCEL, Secrets, parse_ask, parse_parcel
@@ -27,14 +28,23 @@ class Delivery:
     def __init__(self) -> None:
         self._came = threading.Event()
         self._turn = threading.Lock()
+        self._full = False
         self._secrets: Secrets | None = None
 
-    def put(self, secrets: Secrets) -> None:
-        """Keep them; `Unacceptable` when some are here already."""
+    @contextlib.contextmanager
+    def put(self, secrets: Secrets) -> Iterator[None]:
+        """Keep them; `Unacceptable` when some were here before.
+
+        Who waits for them hears of them at the end of the `with` block: the tenant has its
+        receipt by then, whatever becomes of the secrets.
+        """
         with self._turn:
-            if self._came.is_set():
+            if self._full:
                 raise Unacceptable(Reason.ALREADY_EXISTS, "secrets of this keep")
-            self._secrets = secrets
+            self._secrets, self._full = secrets, True
+        try:
+            yield
+        finally:
             self._came.set()
 
     def wait(self, seconds: float) -> bool:
@@ -50,7 +60,7 @@ class Delivery:
         return secrets
 
 
-def releasing(evidence: Evidencer, put: Callable[[Secrets], None], *, spki: bytes, launch: bytes) -> Handler:
+def releasing(evidence: Evidencer, delivery: Delivery, *, spki: bytes, launch: bytes) -> Handler:
     """Answer tenants' challenges until one delivers. `spki`: of the key that TLS shows, DER."""
 
     def handle(tls: Tls) -> None:
@@ -58,7 +68,7 @@ def releasing(evidence: Evidencer, put: Callable[[Secrets], None], *, spki: byte
         made, endorsements = evidence(session.binding)
         tls.send(session.offer((made,), endorsements).encoded())
         secrets, receipt = session.take(parse_parcel(tls.receive(MAX_PARCEL)))
-        put(secrets)
-        tls.send(receipt.encoded())
+        with delivery.put(secrets):
+            tls.send(receipt.encoded())
 
     return handle

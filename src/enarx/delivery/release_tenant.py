@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -29,17 +30,24 @@ from enarx.workload import launch as launch_document
 from enarx.workload.launch import Launch
 
 
+def unsigned(launch: Launch) -> Package:
+    """The launch document's package, of which no signature was shown."""
+    return Package(digest=launch.package)
+
+
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """Under which terms a tenant releases secrets.
 
-    tenant  the tenant's own key; the launch document must name it
-    launch  the launch document that the tenant made, or None when it has not got it
+    tenant   the tenant's own key; the launch document must name it
+    launch   the launch document that the tenant made, or None when it has not got it
+    package  what the tenant knows of the package that a launch document names: who signed it
     """
 
     loaded: Loaded
     anchors: Anchors
     tenant: TenantSigner
     launch: bytes | None = None
+    package: Callable[[Launch], Package] = unsigned
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +102,7 @@ def judge(offer: Offer, terms: Terms, *, ask: Ask, spki: bytes, when: datetime) 
     )
     members = cmw.decode(offer.evidence)
     claims = authenticate_members(members, (offer.endorsements,) * len(members), anchors=terms.anchors, when=when)
-    wanted = Expected(binding=binding, fresh=True, launch=binding.launch, package=Package(digest=launch.package))
+    wanted = Expected(binding=binding, fresh=True, launch=binding.launch, package=terms.package(launch))
     expected = joined(members, claims, wanted)
     return Judged(
         appraisal=appraise(claims, terms.loaded, expected, when=when),
