@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,14 +12,18 @@ from pathlib import Path
 import wasmtime
 
 from bench.runtime import PROGRAMS, Result, measured
-from enarx.runtime.engine.capi import Library, library_path
+from enarx.runtime.engine.capi import Instance, Library, library_path
 from enarx.runtime.engine.host import Bridge
-from enarx.runtime.engine.machine import Machine
+from enarx.runtime.engine.machine import Limits, Machine
+from enarx.runtime.guest.start import OpenFile, Start
+from enarx.runtime.guest.system import System
 from enarx.runtime.process import run
 from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.store import CodeStore
 from enarx.runtime.wasi.memory import GuestMemory
+from enarx.runtime.wasi.process import Ended
 from enarx.runtime.workload import NO_STDIO, Workload
+from enarx.workload import module as outline
 from enarx.workload.manifest import DEFAULT
 from examples.build import build_source
 
@@ -107,4 +112,56 @@ def warm() -> Iterator[Result]:
         yield measured("keep.warm.second", "ms", second, again, "Module.deserialize + instantiate", 15)
 
 
-BENCHES: dict[str, Callable[[], Iterator[Result]]] = {"wasm.compute": compute, "keep.warm": warm}
+def pages() -> Iterator[Result]:
+    """Not SQLite's own speed test, whose source is no dependency yet: its pattern of reads and writes."""
+    raw = build_source(PROGRAMS / "pages.c").read_bytes()
+    imports = sorted({one.name for one in outline.parse(raw).imports})
+    start = Start(
+        *(
+            -1,
+            False,
+            False,
+            [b"main.wasm", b"/tmp/file"],
+            [],
+            imports,
+            (),
+            [OpenFile("null")] * 3,
+            (),
+            -1,
+            Limits(),
+            64,
+        ),
+        *(256 << 20, -1, -1, 8, False),
+    )
+    engine = wasmtime.Engine()
+    plain = wasmtime.Module(engine, raw)
+    linker = wasmtime.Linker(engine)
+    linker.define_wasi()
+
+    def ours() -> float:
+        machine = Machine(Library(library_path()))
+        module = machine.compile(raw)
+        system = System(machine, start)
+        system.define(imports)
+        instance = machine.instantiate(module, system.memory, system.bridge)
+        return milliseconds(lambda: _whole(machine, instance, system.bridge))()
+
+    def theirs() -> float:
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+            store = wasmtime.Store(engine)
+            config = wasmtime.WasiConfig()
+            config.argv = ("main.wasm", "/tmp/file")  # noqa: S108 - the guest's
+            config.preopen_dir(folder, "/tmp")  # noqa: S108 - the guest's
+            store.set_wasi(config)
+            run_it = linker.instantiate(store, plain).exports(store)["_start"]
+            return milliseconds(lambda: run_it(store))()
+
+    yield measured("fs.pages", "ms", ours, theirs, "wasmtime's own WASI on tmpfs", 9)
+
+
+def _whole(machine: Machine, instance: Instance, bridge: Bridge) -> None:
+    with contextlib.suppress(Ended):
+        machine.call(instance, "_start", bridge)
+
+
+BENCHES: dict[str, Callable[[], Iterator[Result]]] = {"wasm.compute": compute, "keep.warm": warm, "fs.pages": pages}
