@@ -33,7 +33,7 @@ from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Exit, Identity, Stdio, Workload
 from enarx.workload import launch as launch_document
 from enarx.workload import manifest as manifests
-from enarx.workload.manifest import Manifest
+from enarx.workload.manifest import Limits, Manifest
 from enarx.workload.package import Package, receive
 
 LOOK_EVERY = 0.2
@@ -87,14 +87,8 @@ class Agent:
         self._steward = StewardClient(self.launch.steward, ca_pins=[self.launch.steward_ca])
         self._nonce = self._steward.nonce(self.launch.digest())
 
-    def _binding(self, purpose: Purpose, nonce: bytes, exporter: bytes | None = None) -> Binding:
-        return Binding(
-            purpose=purpose,
-            spki=spki_digest(self._spki),
-            nonce=nonce,
-            launch=self.launch.digest(),
-            exporter=exporter,
-        )
+    def _binding(self, purpose: Purpose, nonce: bytes, **more: bytes) -> Binding:
+        return Binding(purpose=purpose, spki=spki_digest(self._spki), nonce=nonce, launch=self.launch.digest(), **more)
 
     def _make_evidence(self) -> None:
         self._evidence = self._device.evidence(self._binding(Purpose.ISSUE, self._nonce))
@@ -185,8 +179,15 @@ class Agent:
             self._package.files(),
             args=self.launch.args,
             env=self.launch.env,
+            caps=Limits(**self.launch.limits),
         )
-        self._guest = runtime.start(workload, identity=self._identity, stdio=Stdio(**granted), store=self._store)
+        self._guest = runtime.start(
+            workload,
+            identity=self._identity,
+            stdio=Stdio(**granted),
+            store=self._store,
+            attest=self._guest_evidence,
+        )
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
         self._attest_from_now_on()
@@ -200,7 +201,16 @@ class Agent:
         self._link.report("attesting", address=f"{host}:{port}")
 
     def _answer(self, question: Question, exporter: bytes) -> Answer:
-        binding = self._binding(Purpose.CHANNEL, question.nonce, exporter)
+        return self._answered(self._binding(Purpose.CHANNEL, question.nonce, exporter=exporter))
+
+    def _guest_evidence(self, data: bytes) -> bytes:
+        """Evidence that the guest asked for, over bytes of its own (docs/formats/attested-channel.md).
+
+        Whoever relies on it has its challenge in these bytes, so their digest is the nonce.
+        """
+        return self._answered(self._binding(Purpose.GUEST, sha256(data), data=data)).encoded()
+
+    def _answered(self, binding: Binding) -> Answer:
         evidence, endorsements = self._device.evidence(binding)
         return Answer(cmw.encode((evidence,)), endorsements, self._opening.launch)
 
