@@ -21,6 +21,7 @@ from enarx.cli.reach import (
     write_bytes,
 )
 from enarx.errors import Reason, Unacceptable
+from enarx.keep.native_part import PREFIX, part_digest
 from enarx.registry import name
 from enarx.registry.client import Drawbridge
 from enarx.registry.connection import host_of
@@ -30,11 +31,12 @@ Spec = Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG or the https: UR
 
 
 def digest(
-    path: Annotated[Path, typer.Argument(help="A folder with main.wasm, or main.wasm itself.")],
+    path: Annotated[Path, typer.Argument(help="A folder with main.wasm, or main.wasm itself; or image:steward.")],
     json_: Json = False,
 ) -> int:
     """Say the digest of the package that a folder or a module is."""
-    found = local(path).digest.hex()
+    part = str(path).startswith(PREFIX)
+    found = (part_digest(str(path)) if part else local(path).digest).hex()
     say({"digest": found}) if json_ else print(found)
     return 0
 
