@@ -61,10 +61,16 @@ def image_inputs() -> tuple[Lock, Store, Callable[..., bytes]]:
 
 
 @pytest.fixture(scope="session")
-def built(image_inputs: tuple[Lock, Store, Any]) -> Image:
+def own() -> dict[str, bytes]:
+    """Enarx's sources as they are now: every image of a run is made of the same ones."""
+    return folder_store.own_sources()
+
+
+@pytest.fixture(scope="session")
+def built(image_inputs: tuple[Lock, Store, Any], own: dict[str, bytes]) -> Image:
     """The image as `enarx image build` makes it."""
     lock, store, fetched = image_inputs
-    return build(lock, folder_store.own_sources(), fetched=fetched, store=store, version="0")
+    return build(lock, own, fetched=fetched, store=store, version="0")
 
 
 @pytest.fixture(scope="session")
@@ -76,12 +82,14 @@ def image(built: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def image_for_tests(image_inputs: tuple[Lock, Store, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def image_for_tests(
+    image_inputs: tuple[Lock, Store, Any], own: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The same image, with an agent that does what tests ask."""
     lock, store, fetched = image_inputs
-    own = {**folder_store.own_sources(), "enarx/platform/vm/agent.py": AGENT.read_bytes()}
+    with_agent = {**own, "enarx/platform/vm/agent.py": AGENT.read_bytes()}
     folder = tmp_path_factory.mktemp("image-for-tests")
-    folder_store.write(build(lock, own, fetched=fetched, store=store, version="0"), folder)
+    folder_store.write(build(lock, with_agent, fetched=fetched, store=store, version="0"), folder)
     return folder
 
 

@@ -47,6 +47,6 @@ def opened(
     )
     held = keep.machine.protection
     print(f"keep: {accelerator} machine, {boot} boot; QEMU held by {', '.join(held.applied)}", file=sys.stderr)
-    for name, why in held.missing.items():
+    for name, why in {**held.missing, **keep.machine.groups.missing}.items():
         print(f"keep: QEMU not held by {name}: {why}", file=sys.stderr)
     return keep

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from enarx.errors import EnarxError, Malformed, Reason, Undetermined
@@ -20,8 +21,9 @@ from enarx.platform.image.lock import Deb, Lock, Use, Wheel
 from enarx.platform.image.store import Store
 
 BUILD = """
-import sys, time
+import sys
 from pathlib import Path
+import msgspec
 from enarx.platform.image import folder_store
 from enarx.platform.image.build import build
 from enarx.platform.image.lock import parse
@@ -29,14 +31,15 @@ from enarx.platform.image.store import Store
 lock = parse(Path(sys.argv[1]).read_text())
 store = Store(Path(sys.argv[2]))
 fetched = folder_store.fetch(lock, store, say=print)
-image = build(lock, folder_store.own_sources(), fetched=fetched, store=store, version="0")
+own = msgspec.msgpack.decode(Path(sys.argv[4]).read_bytes(), type=dict[str, bytes])
+image = build(lock, own, fetched=fetched, store=store, version="0")
 folder_store.write(image, Path(sys.argv[3]))
 """
 
 
 @pytest.mark.slow
 def test_another_folder_time_zone_hash_seed_and_an_empty_cache_give_the_same_bytes(
-    built: Image, image_inputs: tuple[Lock, Store, Any], tmp_path: Path
+    built: Image, image_inputs: tuple[Lock, Store, Any], own: dict[str, bytes], tmp_path: Path
 ) -> None:
     from enarx.platform.image.lock import render
 
@@ -46,7 +49,8 @@ def test_another_folder_time_zone_hash_seed_and_an_empty_cache_give_the_same_byt
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "blob").symlink_to(store.folder / "blob")
     (elsewhere / "image.lock").write_text(render(lock))
-    command = [sys.executable, "-c", BUILD, "image.lock", str(tmp_path / "cache"), "out"]
+    (tmp_path / "own").write_bytes(msgspec.msgpack.encode(dict(reversed(own.items()))))
+    command = [sys.executable, "-c", BUILD, "image.lock", str(tmp_path / "cache"), "out", str(tmp_path / "own")]
     environment = {
         **os.environ,
         "TZ": "Asia/Kathmandu",

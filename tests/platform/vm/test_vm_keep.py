@@ -49,7 +49,10 @@ def talk(opened: Opened) -> Talk:
         publish={SINK_PORT: "127.0.0.1:0", SOURCE_PORT: "127.0.0.1:0"},
         reach=lambda host, port: host in {"127.0.0.1", "localhost"},
     )
-    return Talk(keep)
+    talk = Talk(keep)
+    talk.ask("listening", "listen", port=SINK_PORT, talk="sink")
+    talk.ask("listening", "listen", port=SOURCE_PORT, talk="source")
+    return talk
 
 
 def dialled(talk: Talk, port: int) -> socket.socket:
@@ -110,8 +113,6 @@ def test_many_connections_at_once_are_kept_apart(talk: Talk) -> None:
 
 
 def test_bulk_data_arrives_whole_in_both_directions(talk: Talk) -> None:
-    talk.ask("listening", "listen", port=SINK_PORT, talk="sink")
-    talk.ask("listening", "listen", port=SOURCE_PORT, talk="source")
     with dialled(talk, SINK_PORT) as client:
         client.sendall(bytes(8 << 20))
         client.shutdown(socket.SHUT_WR)

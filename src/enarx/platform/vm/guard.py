@@ -89,7 +89,9 @@ class _Group:
         self.controller = folder.removeprefix("/sys/fs/cgroup/").partition("/")[0]
         self._own = os.open(f"{folder}/cgroup.procs", os.O_WRONLY)
         self._above = os.open(above, os.O_RDONLY | os.O_DIRECTORY)
-        self._out = os.open(f"{above}/cgroup.procs", os.O_WRONLY)
+        self._out = -1
+        with contextlib.suppress(OSError):
+            self._out = os.open(f"{above}/cgroup.procs", os.O_WRONLY)
 
     def enter(self) -> None:
         os.write(self._own, b"0")
