@@ -46,14 +46,14 @@ class Gateway:
 
     def __init__(self, most: int = MOST_CONNECTIONS) -> None:
         self.epoll = select.epoll()
-        self._actions: dict[int, Callable[[int], None]] = {}
+        self._actions: dict[int, Callable[[int], bool | None]] = {}
         self._interest: dict[int, int] = {}
         self._shaking: dict[Relay, tuple[float, Entrance | None, socket.socket | None]] = {}
         self._relays: set[Relay] = set()
         self._entrances: list[Entrance] = []
         self._most = most
 
-    def watch(self, descriptor: int, mask: int, action: Callable[[int], None]) -> None:
+    def watch(self, descriptor: int, mask: int, action: Callable[[int], bool | None]) -> None:
         """Call `action` with the events of a descriptor."""
         self._actions[descriptor] = action
         self._interest[descriptor] = mask
@@ -74,10 +74,14 @@ class Gateway:
         """Wait once, at most so long, and do what has become possible."""
         if self._shaking:
             seconds = 1.0 if seconds is None else min(seconds, 1.0)
-        for descriptor, events in self.epoll.poll(seconds):
-            action = self._actions.get(descriptor)
-            if action is not None:
-                action(events)
+        wait, actions = self.epoll.poll, self._actions
+        inner = True
+        while inner:
+            # As long as only relays have work, nobody outside this loop has to be asked.
+            inner = seconds is None
+            for descriptor, events in wait(seconds):
+                action = actions.get(descriptor)
+                inner = action is not None and action(events) is True and inner
         if self._shaking:
             self._expire()
 
@@ -117,29 +121,32 @@ class Gateway:
 
     def _add(self, relay: Relay) -> None:
         self._relays.add(relay)
-        self.watch(relay.peer.fileno(), IN, lambda events: self._peer(relay, events))
-        self.watch(relay.plain.fileno(), 0, lambda events: self._plain(relay, events))
+        peer_ready, guest_ready = relay.peer_ready, relay.guest_ready
 
-    def _peer(self, relay: Relay, events: int) -> None:
-        if events != IN or not relay.peer_ready():
-            self._step(relay)
+        def peer(events: int) -> bool:
+            return (events == IN and peer_ready()) or self._step(relay)
 
-    def _plain(self, relay: Relay, events: int) -> None:
-        if events == IN and relay.guest_ready():
-            return
+        def plain(events: int) -> bool:
+            return (events == IN and guest_ready()) or self._plain(relay, events)
+
+        self.watch(relay.peer.fileno(), IN, peer)
+        self.watch(relay.plain.fileno(), 0, plain)
+
+    def _plain(self, relay: Relay, events: int) -> bool:
         if events & HUP and not events & IN:
             relay.guest_gone()
             self.forget(relay.plain.fileno())
-        self._step(relay)
+        return self._step(relay)
 
-    def _step(self, relay: Relay) -> None:
+    def _step(self, relay: Relay) -> bool:
+        """Let a relay do what it can; whether it lives."""
         descriptors = (relay.peer.fileno(), relay.plain.fileno())
         match relay.step():
             case State.CLOSED:
                 for descriptor in descriptors:
                     self._drop(descriptor)
                 self._ended(relay)
-                return
+                return False
             case State.OPEN if relay in self._shaking:
                 self._hand_over(relay)
             case _:
@@ -147,6 +154,7 @@ class Gateway:
         peer_in, peer_out, plain_in, plain_out = relay.interest()
         self._want(descriptors[0], (IN if peer_in else 0) | (OUT if peer_out else 0))
         self._want(descriptors[1], (IN if plain_in else 0) | (OUT if plain_out else 0))
+        return True
 
     def _drop(self, descriptor: int) -> None:
         """Forget a descriptor that is closed already; the kernel has left it out of the epoll."""

@@ -21,7 +21,7 @@ from enarx.workload.manifest import HOST, Connect, File, Listen, Null, Stderr, S
 class Loop(Protocol):
     """Waits on descriptors; `gateway.Gateway` is the one that exists."""
 
-    def watch(self, descriptor: int, mask: int, action: Callable[[int], None]) -> None:
+    def watch(self, descriptor: int, mask: int, action: Callable[[int], bool | None]) -> None:
         """Call `action` with the events of a descriptor."""
 
     def forget(self, descriptor: int) -> None:
