@@ -17,6 +17,7 @@ import wasmtime
 from examples.build import ROOT, build_source
 
 ENARX = (sys.executable, "-m", "enarx", "run")
+ECHO = ROOT / "tests" / "runtime" / "programs" / "echo.c"
 HELLO = ROOT / "tests" / "runtime" / "programs" / "hello_wasi_snapshot1.wat"
 
 
@@ -256,3 +257,10 @@ def test_a_closed_standard_output_ends_in_an_error_of_the_guest(tmp_path: Path) 
     os.close(write)
     assert ran.returncode == 1
     assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize("closing", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_null_files(closing: str) -> None:
+    command = f"{sys.executable} -m enarx run {build_source(ECHO)} {closing}"
+    ran = subprocess.run(["bash", "-c", command], stdin=subprocess.DEVNULL, check=False, timeout=60)
+    assert 0 == ran.returncode

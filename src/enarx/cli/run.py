@@ -47,6 +47,7 @@ def main(argv: list[str]) -> int:
     """Run one module and return its exit code."""
     # An interrupt ends this program at once, and the kernel ends the guest with it.
     ctypes.PyDLL(None).signal(SIGINT, None)
+    _occupy()
     command = parse(argv)
     if command.help:
         sys.stdout.write(USAGE)
@@ -58,6 +59,15 @@ def main(argv: list[str]) -> int:
         return _run(command, guest)
     finally:
         guest.kill()
+
+
+def _occupy() -> None:
+    """Closed standard streams become null files, lest something of ours gets their number and is handed over."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def parse(argv: list[str]) -> Command:
