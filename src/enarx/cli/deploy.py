@@ -25,7 +25,9 @@ STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
 def deploy(
-    package: Annotated[str, typer.Argument(help="[HOST/]USER/REPO:TAG, https://… of a tag, or file:DIR.")],
+    package: Annotated[
+        str, typer.Argument(help="[HOST/]USER/REPO:TAG, https://… of a tag, file:DIR, or image:steward.")
+    ],
     arguments: Annotated[list[str] | None, typer.Argument(help="After `--`: arguments for the program.")] = None,
     backend: Annotated[str, typer.Option(envvar="ENARX_BACKEND", help="Where the Keep is opened.")] = "auto",
     insecure_backend: Annotated[
@@ -46,6 +48,9 @@ def deploy(
     digest: Annotated[str | None, typer.Option(help="The package's digest, hexadecimal, if you know it.")] = None,
     tenant_key: Annotated[Path | None, typer.Option(help="PEM of your key; made where there is none.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="NAME=VALUE for the program's environment.")] = None,
+    await_secret: Annotated[
+        list[str] | None, typer.Option(help="Wait until a secret of this NAME is released; see `enarx release`.")
+    ] = None,
     attest: Annotated[str, typer.Option(help="HOST:PORT where relying parties may ask.")] = "127.0.0.1:0",
     save_launch: Annotated[Path | None, typer.Option(help="Write the launch document here.")] = None,
     events: Annotated[Path | None, typer.Option(help="Append the Keep's events here, one JSON object a line.")] = None,
@@ -63,6 +68,7 @@ def deploy(
             token=token,
             digest=digest,
             tenant_key=tenant_key,
+            secrets=tuple(await_secret or ()),
         )
     )
     if save_launch is not None:
@@ -170,6 +176,8 @@ def _tell(event: dict[str, Any], events: Path | None) -> None:
             said = f"keep: verify it with `enarx verify https://{event.get('address')} --policy FILE`"
         case "not-renewed":
             said = f"keep: its certificate was not renewed: {event.get('reason')}: {event.get('subject')}"
+        case "awaiting":
+            said = f"keep: waits for secrets: {', '.join(map(str, event.get('secrets', ())))}"
         case "trace":
             said = str(event.get("text", "")).rstrip()
         case _:

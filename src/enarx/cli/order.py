@@ -41,6 +41,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None
     digest: str | None
     tenant_key: Path | None
+    secrets: tuple[str, ...] = ()
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +78,7 @@ def place(wishes: Wishes) -> Placed:
         args=wishes.arguments,
         env=wishes.environment,
         stdio=_stdio(manifest),
+        secrets=wishes.secrets,
     )
     return Placed(
         launch=launch, cas=steward_pem + source_pem, nodes={} if source else {"": package.root, **package.nodes}
@@ -85,7 +87,12 @@ def place(wishes: Wishes) -> Placed:
 
 def _part(wishes: Wishes) -> Placed:
     """A service that is a part of the Keep's image. Nothing steers it but what the tenant releases to it."""
-    typed = {"--steward": wishes.steward, "--env": wishes.environment, "arguments": wishes.arguments}
+    typed = {
+        "--steward": wishes.steward,
+        "--env": wishes.environment,
+        "arguments": wishes.arguments,
+        "--await-secret": wishes.secrets,
+    }
     if given := [name for name, value in typed.items() if value]:
         raise Misused(Reason.USAGE, f"{wishes.package} with {given[0]}", hint="its settings go with `enarx release`")
     digest = part_digest(wishes.package)

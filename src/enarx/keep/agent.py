@@ -12,17 +12,22 @@ from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
 
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate, from_pem
+from enarx.delivery import exchange, release
 from enarx.delivery.exchange import Answer, Question
-from enarx.delivery.service import AttestationService, server_context
+from enarx.delivery.listener import PATIENCE, Handler, Listener, server_context
+from enarx.delivery.release_service import PATIENCE as RELEASE_PATIENCE
+from enarx.delivery.release_service import Delivery, releasing
+from enarx.delivery.service import attesting
 from enarx.errors import EnarxError, Faulty, Misused, Reason, Unacceptable
 from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
-from enarx.keep import renewal
+from enarx.keep import awaiting, renewal
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
@@ -63,7 +68,8 @@ class Agent:
             Act.START: self._start,
             Act.WAIT: self._wait,
         }
-        self._attestation: AttestationService | None = None
+        self._attestation: Listener | None = None
+        self._watching = False
 
     def perform(self, act: Act) -> None:
         """Do one act; raises what kept it from being done."""
@@ -129,7 +135,7 @@ class Agent:
             return
         self._guest.renew(self._identity)
         if self._attestation is not None:
-            self._attestation.renew(server_context(self._identity.key_pem, self._identity.chain_pem))
+            self._attestation.renew(self._context())
 
     def _private(self) -> bytes:
         return self._key.private_bytes(
@@ -180,6 +186,7 @@ class Agent:
             args=self.launch.args,
             env=self.launch.env,
             caps=Limits(**self.launch.limits),
+            secrets=self._secrets(),
         )
         self._guest = runtime.start(
             workload,
@@ -192,10 +199,36 @@ class Agent:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
         self._attest_from_now_on()
 
-    def _attest_from_now_on(self) -> None:
-        context = server_context(self._identity.key_pem, self._identity.chain_pem)
+    def _secrets(self) -> Mapping[str, bytes]:
+        """What the launch document says the guest needs, released by its tenant to this Keep alone."""
+        if not self.launch.secrets:
+            return {}
+        delivery = Delivery()
+        handler = releasing(self._device.evidence, delivery, spki=self._spki, launch=self._opening.launch)
+        self._attest_from_now_on({release.ALPN: handler})
+        self._link.report("awaiting", secrets=list(self.launch.secrets))
+        self._watch()
+        return awaiting.awaited(delivery, self.launch, self.stop)
+
+    def _watch(self) -> None:
+        if not self._watching:
+            self._watching = True
+            self._link.watch(self.stop)
+
+    def _patience(self) -> float:
+        """A tenant judges while it is connected; relying parties ask and go."""
+        return RELEASE_PATIENCE if self.launch.secrets else PATIENCE
+
+    def _context(self) -> SSL.Context:
+        protocols = [exchange.ALPN, *([release.ALPN] if self.launch.secrets else [])]
+        return server_context(self._identity.key_pem, self._identity.chain_pem, protocols)
+
+    def _attest_from_now_on(self, more: Mapping[bytes, Handler] | None = None) -> None:
+        if self._attestation is not None:
+            return
+        handlers = {exchange.ALPN: attesting(self._answer), **(more or {})}
         host, port = self._opening.attest
-        self._attestation = AttestationService(context, self._answer, host=host, port=port)
+        self._attestation = Listener(self._context(), handlers, host=host, port=port, patience=self._patience())
         self._attestation.start()
         host, port = self._attestation.address
         self._link.report("attesting", address=f"{host}:{port}")
@@ -215,7 +248,7 @@ class Agent:
         return Answer(cmw.encode((evidence,)), endorsements, self._opening.launch)
 
     def _wait(self) -> None:
-        self._link.watch(self.stop)
+        self._watch()
         while (ended := self._guest.wait(LOOK_EVERY)) is None:
             if self.stop.is_set():
                 ended = self._guest.stop()

@@ -20,7 +20,7 @@ PREFIX = "image:"
 STEWARD = "image:steward"
 PARTS = (STEWARD,)
 _LABEL = b"enarx-image-part-1\0"
-_STEERING = ("steward", "args", "env", "stdio", "resolver", "limits")
+_STEERING = ("steward", "args", "env", "stdio", "resolver", "limits", "secrets")
 
 
 def part_digest(source: str) -> bytes:

@@ -37,6 +37,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdio       "stdin", "stdout", "stderr" -> "host" or "null": what of the host the guest sees
     resolver    how names are resolved: "" none, "host", or a DoT/DoH URL
     limits      upper bounds by the names in `LIMITS`
+    secrets     names of the secrets that the tenant will release, and the Keep waits for
     """
 
     package: bytes
@@ -51,6 +52,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     stdio: dict[str, str] = {}
     resolver: str | None = None
     limits: dict[str, int] = {}
+    secrets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, size in (("package", 32), ("deployment", 16), ("steward_ca", 32), ("source_ca", 32)):
@@ -91,6 +93,7 @@ _TYPES: dict[str, type] = {
     "stdio": dict,
     "resolver": str,
     "limits": dict,
+    "secrets": list,
 }
 
 
@@ -105,8 +108,9 @@ def parse(raw: bytes) -> Launch:
         _require_type(name, value)
     if missing := {"package", "tenant", "deployment"} - table.keys():
         raise Malformed(Reason.MISSING, f"launch document: {min(missing)!r}")
-    if "args" in table:
-        table["args"] = tuple(table["args"])
+    for name in ("args", "secrets"):
+        if name in table:
+            table[name] = tuple(table[name])
     try:
         launch = Launch(**table)
     except Misused as error:
