@@ -120,7 +120,7 @@ def _complete(command: Command) -> Command:
 
 
 def _run(command: Command, guest: GuestProcess) -> int:
-    from enarx.errors import Reason, Unacceptable
+    from enarx.errors import Malformed, Reason, Unacceptable
     from enarx.runtime.process import run
     from enarx.runtime.store import CodeStore
     from enarx.runtime.workload import Workload
@@ -139,7 +139,10 @@ def _run(command: Command, guest: GuestProcess) -> int:
         args=command.args,
         require_sandbox=command.require_sandbox,
     )
-    ending = run(workload, store=CodeStore(cache_folder()), process=guest, on_running=_warn)
+    try:
+        ending = run(workload, store=CodeStore(cache_folder()), process=guest, on_running=_warn)
+    except Malformed as error:
+        raise Malformed(error.reason, f"{command.module}: {error.subject}", hint=error.hint) from None
     if ending.trace:
         print(ending.trace, file=sys.stderr)
     if error := ending.error():
