@@ -61,10 +61,22 @@ def mutated(table: dict[str, str], dice: random.Random) -> bytes:
     return json.dumps(table).encode()
 
 
-def harmless(table: dict[str, str], body: bytes) -> bool:
-    """The change is white space, or a certificate that is not needed."""
+def differences(table: dict[str, str], body: bytes) -> list[tuple[str, int]]:
+    """Where a request differs from the real one: field, and offset of the first byte that does."""
     changed = json.loads(body)
-    return all(changed[name] == value for name, value in table.items() if name != "endorsements")
+    found = []
+    for name, value in table.items():
+        # spare bits of base64 text belong to no byte (RFC 4648 section 3.5)
+        old, new = base64.b64decode(value), base64.b64decode(changed[name])
+        if old != new:
+            pairs = zip(old, new, strict=False)
+            found.append((name, next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(old), len(new)))))
+    return found
+
+
+def harmless(table: dict[str, str], body: bytes) -> bool:
+    """The change is in no byte, or in a certificate that the judge has pinned itself and does not need."""
+    return all(name == "endorsements" for name, _ in differences(table, body))
 
 
 @pytest.mark.slow
@@ -79,7 +91,7 @@ def test_ten_thousand_mutated_requests_find_no_500_and_no_certificate(web: httpx
         reason = answer.json().get("reason", "issued")
         found[reason] = found.get(reason, 0) + 1
         if answer.status_code == 200:  # what was changed is not covered by any signature, and steers nothing
-            assert harmless(table, body), (number, body)
+            assert harmless(table, body), (number, differences(table, body))
             continue
         assert 400 <= answer.status_code < 500, (number, body, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from enarx.codec.der import BIT_STRING, Der
 from enarx.codec.x509 import PublicKey, verified
 from enarx.errors import Malformed, Reason, Unauthentic
 
@@ -56,11 +57,25 @@ def parse(raw: bytes) -> Request:
         extensions = {one.oid.dotted_string: (one.critical, _value(one)) for one in found.extensions}
     except _TROUBLE as error:
         raise Malformed(Reason.SYNTAX, f"certification request: {error}") from None
+    _require_whole(raw)
     if not _acceptable(key):
         raise Unauthentic(Reason.ALGORITHM, "certification request: a key of P-256, P-384 or RSA of 2048 bits or more")
     if not verified(key, signature, signed, algorithm):
         raise Unauthentic(Reason.SIGNATURE_INVALID, "certification request")
     return Request(raw, spki_of(key), extensions, attributes)
+
+
+def _require_whole(raw: bytes) -> None:
+    """Every bit counts: the library lets the signature's octet of unused bits say anything."""
+    outer = Der(raw, "certification request")
+    body = outer.sequence("request")
+    outer.done()
+    body.raw("certificationRequestInfo")
+    body.raw("signatureAlgorithm")
+    bits = body.element(BIT_STRING, "signature")
+    body.done()
+    if bits[:1] != b"\0":
+        raise Malformed(Reason.NOT_CANONICAL, "certification request: unused bits of the signature")
 
 
 def _acceptable(key: object) -> bool:
