@@ -145,8 +145,8 @@ def _run(command: Command, guest: GuestProcess) -> int:
         raise Malformed(error.reason, f"{command.module}: {error.subject}", hint=error.hint) from None
     if ending.trace:
         print(ending.trace, file=sys.stderr)
-    if error := ending.error():
-        raise error
+    if refusal := ending.error():
+        raise refusal
     if ending.code > MOST_EXIT:
         raise Unacceptable(
             Reason.UNKNOWN_VALUE, f"the guest exited with {ending.code}, at most {MOST_EXIT} is portable"
