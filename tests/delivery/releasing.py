@@ -49,12 +49,17 @@ def launch(**more: object) -> bytes:
     return Launch(**{**fields, **more}).encoded()  # type: ignore[arg-type]
 
 
+def text() -> str:
+    """A policy for the Keep of these tests."""
+    return policy.text("release", MEASUREMENT, [PACKAGE])
+
+
 def loaded(*replaced: tuple[str, str]) -> Loaded:
-    text = policy.text("release", MEASUREMENT, [PACKAGE])
+    changed = text()
     for old, new in replaced:
-        assert old in text
-        text = text.replace(old, new)
-    return load(text.encode(), "release.toml")
+        assert old in changed
+        changed = changed.replace(old, new)
+    return load(changed.encode(), "release.toml")
 
 
 def terms(**more: object) -> Terms:
