@@ -11,7 +11,7 @@ from collections.abc import Callable
 class End:
     """One connection of this side: its socket, and bytes on their way into it."""
 
-    __slots__ = ("ending", "mask", "on_accept", "out", "read_done", "sock")
+    __slots__ = ("ending", "mask", "on_accept", "out", "owed", "read_done", "sock")
 
     def __init__(self, sock: socket.socket, on_accept: Callable[[bool], None] | None) -> None:
         self.sock = sock
@@ -19,4 +19,5 @@ class End:
         self.ending = False
         self.read_done = False
         self.mask = 0
+        self.owed = 0
         self.on_accept = on_accept

@@ -20,6 +20,7 @@ Connect = Callable[[str], socket.socket]
 
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LINK, _WAKE = "link", "wake"
+_GRANT_AT = WINDOW // 4
 _HIGH = 1 << 20
 """Bytes waiting for the link above which no socket is read: memory stays bounded."""
 
@@ -254,8 +255,11 @@ class Relay:
                 end.out.popleft()
             else:
                 end.out[0] = end.out[0][sent:]
-        if granted:
-            self._send(self._streams.grant(stream, granted))
+        end.owed += granted
+        if end.owed >= _GRANT_AT:
+            # Not for every byte: each grant wakes the other side.
+            self._send(self._streams.grant(stream, end.owed))
+            end.owed = 0
         if end.ending and not end.out:
             with contextlib.suppress(OSError):
                 end.sock.shutdown(socket.SHUT_WR)
