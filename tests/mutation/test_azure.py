@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from enarx.cli.vectors.azure import from_qvl
+from enarx.cli.vectors.intel_content import from_qvl
 from enarx.codec.x509 import from_pem
 from enarx.evidence import azure
 from enarx.evidence.endorsement import Endorsements

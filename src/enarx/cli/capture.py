@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from enarx.cli.vectors.azure import in_one_file
 from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.intel import collateral, loose_chain
+from enarx.cli.vectors.intel_content import in_one_file
 from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, beside
 from enarx.codec import ocsp
 from enarx.errors import EnarxError

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from enarx.appraisal import snp as appraisal
-from enarx.cli.vectors.content import Content, sorted_out, unarmoured
+from enarx.cli.vectors.content import Content, order_of, sorted_out, unarmoured
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.codec.x509 import Certificate
 from enarx.errors import EnarxError, Malformed, Reason
@@ -18,15 +18,15 @@ from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 from enarx.evidence.snp import judge as judge_report
+from enarx.evidence.snp_report import SIZE
 from enarx.evidence.snp_table import GuidOrder
 
 
 def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production: Anchors) -> Outcome:
     """What comes of one case: a report with what lies beside it, or a certificate under its intermediate."""
     when = case.when or datetime.now(UTC)  # noqa: TID251 - a door; only refusals have no time of their own
-    # The order of GUIDs is never guessed: the descriptor says so where the table came by SVSM's protocol.
-    order = GuidOrder.SVSM if "SVSM" in vector.format else GuidOrder.GHCB
     try:
+        order = _order(vector, files)
         beside = sorted_out(files, leave_out=(vector.evidence, case.anchors), strict=True, order=order)
         anchors = _anchors(case, files, production)
         if vector.kind == "snp-certificate":
@@ -34,6 +34,14 @@ def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production:
         return _report(files[vector.evidence], beside, order, anchors, when)
     except EnarxError as error:
         return Outcome(verdict=error.family, reason=str(error))
+
+
+def _order(vector: Vector, files: Mapping[str, bytes]) -> GuidOrder:
+    """By which protocol the table came: a row for AMD's certificates shows it, else the descriptor says so."""
+    for raw in (*files.values(), files[vector.evidence][SIZE:]):
+        if (found := order_of(raw)) is not None:
+            return found
+    return GuidOrder.SVSM if "SVSM" in (vector.format or "") else GuidOrder.GHCB
 
 
 def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anchors:
@@ -45,7 +53,10 @@ def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anc
 
 def _report(raw: bytes, beside: Content, order: GuidOrder, anchors: Anchors, when: datetime) -> Outcome:
     name = "certificate_table" if order is GuidOrder.GHCB else "svsm_certificate_table"
-    evidence = Evidence(Kind.SNP, raw, {name: beside.table} if beside.table else {})
+    parts = {name: beside.table} if beside.table else {}
+    if order is GuidOrder.SVSM and len(raw) > SIZE and not parts:  # behind a report, a table is read as GHCB has it
+        raw, parts[name] = raw[:SIZE], raw[SIZE:]
+    evidence = Evidence(Kind.SNP, raw, parts)
     claims = judge_report(evidence, Endorsements(beside.certificates, beside.crls), anchors=anchors, when=when)
     checks = appraisal.appraise(claims, appraisal.unchecked(), when=when)
     return Outcome(

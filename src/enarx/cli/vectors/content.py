@@ -77,9 +77,16 @@ def unarmoured(raw: bytes, *, strict: bool = False) -> list[bytes]:
         return []
 
 
+def order_of(raw: bytes) -> GuidOrder | None:
+    """The order of GUIDs in a certificate table whose first row is for one of AMD's; None for anything else."""
+    if raw[:16] in {guid.bytes for guid in snp_table.KNOWN}:
+        return GuidOrder.GHCB
+    return GuidOrder.SVSM if raw[:16] in {guid.bytes_le for guid in snp_table.KNOWN} else None
+
+
 def is_table(raw: bytes, order: GuidOrder) -> bool:
     """Whether a file is a certificate table of this order: by its first row, or because it reads as one."""
-    if raw[:16] in {guid.bytes if order is GuidOrder.GHCB else guid.bytes_le for guid in snp_table.KNOWN}:
+    if order_of(raw) is order:
         return True
     try:
         found = snp_table.parse(raw, order)

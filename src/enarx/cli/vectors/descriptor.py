@@ -37,8 +37,8 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     signing_key: str | None = None
     product: str | None = None
     rtmr: dict[str, bool] | None = None
-    dcap_qvl_0_7_0: tuple[Any, ...] | None = None
-    why: str = ""
+    dcap_qvl_0_7_0: Any = None
+    why: str | None = None
 
 
 class Vector(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,10 +49,10 @@ class Vector(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     evidence: str
     files: tuple[str, ...]
     cases: tuple[Case, ...]
-    claims: dict[str, Any]
-    format: str = ""
+    claims: dict[str, Any] = {}
+    format: str | None = None
     source: Any = None
-    why: str = ""
+    why: str | None = None
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

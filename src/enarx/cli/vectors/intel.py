@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
+from enarx.cli.vectors.intel_content import completed
 from enarx.errors import EnarxError, Malformed
 from enarx.evidence import intel_pck, intel_pem, sgx, tdx
 from enarx.evidence.anchor import Anchors, Vendor
@@ -30,7 +31,7 @@ NAMES = {
     "pck_crl_chain": ("pck_crl_issuer_chain.pem", "pck_crl_chain.pem"),
     "root_crl": ("root_ca_crl.der", "root_ca_crl.pem", "root_crl.der", "root_crl.pem"),
 }
-"""Under which names a folder of collateral holds what; the first that exists counts."""
+"""Under which names a folder of collateral usually holds what; the first that exists counts."""
 
 
 def judge(vector: Vector, case: Case, files: Mapping[str, bytes], *, production: Anchors) -> Outcome:
@@ -72,11 +73,11 @@ def anchors_of(case: Case, files: Mapping[str, bytes], production: Anchors) -> A
 
 
 def collateral(files: Mapping[str, bytes], folder: str) -> IntelCollateral:
-    """The collateral in `folder`; what is not there is empty, and missing to the judge."""
+    """The collateral in `folder`, by name or else by content; what is not there is empty, and missing to the judge."""
     prefix = folder if folder.endswith("/") else f"{folder}/"
     here = {name.removeprefix(prefix): raw for name, raw in files.items() if name.startswith(prefix)}
     found = {field: next((here[name] for name in names if name in here), b"") for field, names in NAMES.items()}
-    return IntelCollateral(**found)
+    return completed(found, here)
 
 
 def loose_chain(files: Mapping[str, bytes]) -> tuple[bytes, ...]:

@@ -12,7 +12,7 @@ import msgspec
 from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.codec import json, ocsp
-from enarx.codec.x509 import from_pem
+from enarx.codec.x509 import Certificate
 from enarx.errors import EnarxError
 from enarx.evidence import nvidia
 from enarx.evidence.anchor import Anchors, Vendor
@@ -40,7 +40,7 @@ def _anchors(case: Case, files: Mapping[str, bytes], production: Anchors) -> Anc
     """The production anchors, or the one root that a synthetic chain asks to be trusted."""
     if case.anchors is None:
         return production
-    roots = from_pem(files[case.anchors], case.anchors)
+    roots = tuple(map(Certificate, nvidia.certificates_of(files[case.anchors])))
     return msgspec.structs.replace(production, name="vector", roots={Vendor.NVIDIA: roots, Vendor.NVIDIA_RIM: roots})
 
 
@@ -49,10 +49,25 @@ def _endorsements(vector: Vector, case: Case, files: Mapping[str, bytes]) -> End
     others = {name: raw for name, raw in files.items() if name not in (vector.evidence, case.anchors)}
     chains = {name: raw for name, raw in others.items() if "chain" in name}
     return Endorsements(
-        certificates=sorted_out(chains or others).certificates or _published(others),
+        certificates=sorted_out(chains or others).certificates or _one_after_another(chains) or _published(others),
         rims=tuple(raw for raw in others.values() if b"<SoftwareIdentity" in raw[:4096]),
         ocsp=tuple(raw for raw in others.values() if _is_ocsp(raw)),
     )
+
+
+def _one_after_another(files: Mapping[str, bytes]) -> tuple[bytes, ...]:
+    """A chain as the device hands it out, DER after DER, or whatever chain in base64."""
+    for raw in files.values():
+        for read in (
+            nvidia.certificates_of,
+            lambda text: nvidia.certificates_of(base64.b64decode(text, validate=True)),
+        ):
+            try:
+                if found := read(raw.strip()):
+                    return found
+            except (EnarxError, ValueError):
+                continue
+    return ()
 
 
 def _published(files: Mapping[str, bytes]) -> tuple[bytes, ...]:
