@@ -26,6 +26,9 @@ FORMS = {
     "lines": "\n".join(LINES) + "\n",
     "numbered lines": "".join(f"{i}: {line}\n" for i, line in enumerate(LINES)),
     "tpm2_pcrread": "sha256:\n" + "".join(f"  {i:<2}: 0x{line.upper()}\n" for i, line in enumerate(LINES)),
+    "tpm2_quote": "pcrs:\n  sha256:\n" + "".join(f"    {i:<2}: 0x{line.upper()}\n" for i, line in enumerate(LINES)),
+    "json of rows": json.dumps([{"index": i, "value": line} for i, line in enumerate(LINES)]),
+    "json of rows, backwards": json.dumps([{"PCR": i, "Digest": v.hex()} for i, v in reversed(VALUES.items())]),
     "named lines": "".join(f"PCR{i}={line}\n" for i, line in enumerate(LINES)),
 }
 

@@ -85,7 +85,7 @@ class EventLog(msgspec.Struct, frozen=True):
 def parse(raw: bytes) -> EventLog:
     """A log, to its end or to the padding of the area that it lies in.
 
-    Padding is one byte value, 0x00 or 0xFF, up to the end. Every event of a crypto-agile log
+    Padding is zeros, or bytes of 0xFF, up to the end. Every event of a crypto-agile log
     has exactly the digests that the first one announced.
     """
     if len(raw) > MAX_BYTES:
@@ -151,12 +151,12 @@ def _require_size(number: int, size: int) -> None:
 
 
 def _end(raw: bytes) -> int:
-    """Where the padding may begin: bytes of one value, 0x00 or 0xFF, up to the end of the area.
+    """Where the padding may begin: zeros and bytes of 0xFF, up to the end of the area.
 
-    The data of the last event may end in such bytes too; then the reader is past this place
+    No event has only such bytes: its digests are hashes. The data of the last event may end in such bytes too; then the reader is past this place
     when it has read that event.
     """
-    return len(raw.rstrip(raw[-1:])) if raw[-1:] in {b"\0", b"\xff"} else len(raw)
+    return len(raw.rstrip(b"\0\xff"))
 
 
 def _event(cursor: Cursor, number: int, announced: dict[int, int], names: dict[int, str]) -> Event:

@@ -72,10 +72,18 @@ def _table(value: Any, bank: str) -> dict[int, bytes]:
     if isinstance(value, dict):
         items = value.items()
     elif isinstance(value, list):
-        items = enumerate(value)
+        items = map(_row, range(len(value)), value)
     else:
         raise Malformed(Reason.WRONG_TYPE, "register values: neither an object nor a list")
     return {_index(index): _value(one, bank) for index, one in items}
+
+
+def _row(at: int, value: Any) -> tuple[Any, Any]:
+    """An entry of a list: the value alone, or an object of index and value."""
+    if not isinstance(value, dict):
+        return at, value
+    named = {str(name).lower(): one for name, one in value.items()}
+    return named.get("index", named.get("pcr", at)), named.get("value", named.get("digest"))
 
 
 def _index(value: Any) -> int:
@@ -102,6 +110,8 @@ def _from_text(text: str, bank: str | None) -> Banks:
     for line in filter(None, map(str.strip, text.splitlines())):
         if named := bank_named(line.rstrip(":")):
             bank = named
+            continue
+        if line == "pcrs:":  # tpm2_quote's heading
             continue
         match = _LINE.fullmatch(line)
         if match is None:
