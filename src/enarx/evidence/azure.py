@@ -116,7 +116,7 @@ def authenticate(
     found = Vouched(HCL, None)
     if certificates:
         _require_same_key(report, certificates, trail)
-        found = vouched(report.ak, certificates, above, anchors=anchors, when=when, trail=trail, memory=memory)
+        found = _vouched(report, certificates, above, anchors=anchors, when=when, trail=trail, memory=memory)
     return AzureClaims(
         kind=report.kind,
         anchors=anchors.name,
@@ -207,6 +207,30 @@ def _require_same_key(report: HclReport, certificates: tuple[Certificate, ...], 
         fact=leaf.name if leaf else "no leaf",
         source=SOURCE,
     )
+
+
+def _vouched(
+    report: HclReport,
+    certificates: tuple[Certificate, ...],
+    crls: tuple[bytes, ...],
+    *,
+    anchors: Anchors,
+    when: datetime,
+    trail: Trail,
+    memory: Memory[Any] | None,
+) -> Vouched:
+    """Who vouches for the key beside the hardware: nobody, where of the chain only the leaf came along."""
+    (leaf, *more) = certificates
+    if not more and not any(root.subject == leaf.issuer for vendor in VENDORS for root in anchors.of(vendor)):
+        trail.note(
+            "attestation key chain",
+            "a certificate without its issuers: not looked at",
+            reason=Reason.ENDORSEMENT_MISSING,
+            source=SOURCE,
+            mend="give the certificates of its issuers",
+        )
+        return Vouched(HCL, None)
+    return vouched(report.ak, certificates, crls, anchors=anchors, when=when, trail=trail, memory=memory)
 
 
 def _common(first: Window | None, second: Window | None) -> Window | None:

@@ -132,3 +132,20 @@ def test_collateral_of_which_a_part_is_missing_is_not_made_up_from_an_object(
 def test_a_log_that_is_none_beside_a_genuine_quote_is_malformed(evidence_dir: Path, tmp_path: Path) -> None:
     (line,) = outcome(evidence_dir / "tpm/vaportpm-gcp-amd-2026", tmp_path / "one", no_boot_log)
     assert line.got.startswith("malformed (truncated: event log")
+
+
+def test_a_leaf_without_issuers_adds_nothing_to_what_the_hardware_vouches_for(
+    evidence_dir: Path, tmp_path: Path
+) -> None:
+    def leaf_only(files: Files) -> Files:
+        return without("ak_intermediate", "ak_chain")(files)
+
+    (line,) = outcome(evidence_dir / "azure-snp-vtpm/signal-svr2-akcert-2023", tmp_path / "one", leaf_only)
+    assert line.ok, line.text()
+
+
+def test_a_leaf_of_another_machine_is_refused_without_its_issuers_too(evidence_dir: Path, tmp_path: Path) -> None:
+    source = evidence_dir / "azure-snp-vtpm"
+    leaf = (source / "signal-svr2-akcert-2023" / "ak_cert.der").read_bytes()
+    (line,) = outcome(source / "trustee-genoa", tmp_path / "one", lambda files: {**files, "ak_cert.der": leaf})
+    assert line.got.startswith("unauthentic (key-not-bound")
