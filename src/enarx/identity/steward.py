@@ -165,11 +165,7 @@ class Steward:
         """The certificate is signed after its entry is in the log for good, and not before."""
         accepted = appraisal.accepted()
         _, not_after = validity(appraisal, self.authority, rule.terms, when=when)
-        host = case.launch.stdio.get("stdin") == "host"
-        claims = ear.claims(
-            appraisal, expected, verifier=result.VERIFIER, issued=when, expires=not_after, input_host=host
-        )
-        token = result.jwt(claims, self.authority.signer)
+        token = self._result(appraisal, expected, case, issued=when, expires=not_after)
         made = draft(
             accepted,
             case.request,
@@ -204,6 +200,16 @@ class Steward:
             ear=token,
             expires=made.not_after,
         )
+
+    def _result(
+        self, appraisal: Appraisal, expected: Expected, case: judgement.Case, *, issued: datetime, expires: datetime
+    ) -> str:
+        """The EAR of an accepted appraisal, signed by the CA's key."""
+        host = case.launch.stdio.get("stdin") == "host"
+        claims = ear.claims(
+            appraisal, expected, verifier=result.VERIFIER, issued=issued, expires=expires, input_host=host
+        )
+        return result.jwt(claims, self.authority.signer)
 
     def _named(self, name: str | None, when: datetime) -> tuple[str, tuple[Rule, ...]]:
         """A policy's name, and its versions in force: newest first, at least one."""

@@ -103,19 +103,12 @@ class Session:
             tree = _anonymous("tree", (wire.join(parts),))
         folders = [Folder(guest, os.open(host, os.O_PATH | os.O_DIRECTORY)) for guest, host in workload.folders.items()]
         limits = self._limits
-        names = [file.name for file in manifest.files]
-        env = {**manifest.env, **workload.env}
         start = Start(
             module=module,
             compiled=code is not None,
             keep_code=self._store is not None,
             args=[arg.encode() for arg in (PROGRAM, *manifest.args, *workload.args)],
-            # Upstream puts FD_COUNT and FD_NAMES first; an `env` may then repeat them.
-            env=[
-                f"FD_COUNT={len(names)}".encode(),
-                f"FD_NAMES={':'.join(names)}".encode(),
-                *(f"{name}={value}".encode() for name, value in env.items()),
-            ],
+            env=self._environment(),
             imports=self._imports,
             calls=self._calls,
             files=self._opening.files,
@@ -135,6 +128,13 @@ class Session:
         for descriptor in (module, tree, *(folder.host for folder in folders)):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _environment(self) -> list[bytes]:
+        """Upstream puts FD_COUNT and FD_NAMES first; an `env` may then repeat them."""
+        names = [file.name for file in self._workload.manifest.files]
+        env = {**self._workload.manifest.env, **self._workload.env}
+        first = [f"FD_COUNT={len(names)}", f"FD_NAMES={':'.join(names)}"]
+        return [one.encode() for one in (*first, *(f"{name}={value}" for name, value in env.items()))]
 
     def loop(self) -> Exit:
         """Serve the guest until it has ended; its process is gone afterwards."""
