@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enarx.cli.bundle import Bundle, Record, is_bundle, load, newest, save
-from enarx.cli.vectors.intel_content import from_qvl
 from enarx.cli.vectors.intel import collateral as from_folder
+from enarx.cli.vectors.intel_content import from_qvl
 from enarx.codec import cbor, json
 from enarx.errors import Malformed, Misused, Reason
 from enarx.evidence.endorsement import Endorsements, IntelCollateral
