@@ -13,7 +13,7 @@ from enarx.appraisal.policy import Policy
 from enarx.appraisal.workload import Package
 from enarx.codec.digest import same, sha256, sha384
 from enarx.errors import Reason
-from enarx.evidence.binding import Binding
+from enarx.evidence.binding import Binding, bound_digest
 from enarx.evidence.check import Check, Verdict
 from enarx.evidence.claims import Claims
 from enarx.evidence.kind import Kind
@@ -43,9 +43,6 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 NOTHING = Expected()
 
-_SHA512 = frozenset({Kind.SNP, Kind.SGX, Kind.TDX, Kind.CCA, Kind.PSA, Kind.NONE})
-"""Where 64 bytes fit; the others sign over the SHA-256 of the map."""
-
 
 def binding_check(claims: Claims, policy: Policy, expected: Expected) -> Check:
     """The signed bytes are the digest of the verifier's map, or of its key in the bare form."""
@@ -72,7 +69,7 @@ def binding_check(claims: Claims, policy: Policy, expected: Expected) -> Check:
 def _digest(kind: Kind, binding: Binding | None) -> bytes | None:
     if binding is None:
         return None
-    return binding.sha512() if kind in _SHA512 else binding.sha256()
+    return bound_digest(kind, binding)
 
 
 def _bare(kind: Kind, spki: bytes | None) -> bytes | None:

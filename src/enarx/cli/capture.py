@@ -5,18 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from enarx.cli.vectors.azure import parts_of
 from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.intel import collateral, loose_chain
 from enarx.cli.vectors.intel_content import in_one_file
-from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, beside
-from enarx.codec import ocsp
-from enarx.errors import EnarxError
+from enarx.cli.vectors.nvidia import is_ocsp
+from enarx.cli.vectors.tpm_files import SIGNATURES, beside
 from enarx.evidence.endorsement import Endorsements, IntelCollateral
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
 
 _HERE = "here/"
-_TD_QUOTES = ("td_quote", "tdx_quote")
 
 
 def assembled(kind: Kind, body: bytes, files: Mapping[str, bytes]) -> tuple[Evidence, Endorsements]:
@@ -32,10 +31,12 @@ def assembled(kind: Kind, body: bytes, files: Mapping[str, bytes]) -> tuple[Evid
         case Kind.TPM:
             return Evidence(kind, body, _quote_parts(files)), Endorsements(crls=found.crls)
         case Kind.AZURE_SNP_VTPM | Kind.AZURE_TDX_VTPM:
-            return Evidence(kind, body, _azure_parts(files)), Endorsements(found.certificates, found.crls, intel=intel)
+            return Evidence(kind, body, parts_of(beside(files, leave_out=""))), Endorsements(
+                found.certificates, found.crls, intel=intel
+            )
         case Kind.NVIDIA_GPU | Kind.NVIDIA_SWITCH:
             rims = tuple(raw for raw in files.values() if b"<SoftwareIdentity" in raw[:4096])
-            answers = tuple(raw for raw in files.values() if _is_ocsp(raw))
+            answers = tuple(raw for raw in files.values() if is_ocsp(raw))
             return Evidence(kind, body), Endorsements(found.certificates, rims=rims, ocsp=answers)
         case _:
             return Evidence(kind, body), Endorsements(found.certificates, found.crls)
@@ -51,22 +52,3 @@ def _quote_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
     found = beside(files, leave_out="")
     signature = found.first(SIGNATURES)
     return {**found.parts(), **({} if signature is None else {"signature": signature})}
-
-
-def _azure_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    found = beside(files, leave_out="")
-    parts = {name: raw for name, raw in found.parts().items() if name != "ak_public"}
-    for name, names in (("td_quote", _TD_QUOTES), ("quote", QUOTES), ("signature", ("tpm_quote.sig", *SIGNATURES))):
-        if (raw := found.first(names)) is not None:
-            parts[name] = raw
-    if "quote" not in parts:  # without a quote there is nothing that the other parts would belong to
-        return {name: raw for name, raw in parts.items() if name in {"td_quote", "ak_certificates"}}
-    return parts
-
-
-def _is_ocsp(raw: bytes) -> bool:
-    try:
-        ocsp.parse(raw)
-    except EnarxError:
-        return False
-    return True

@@ -15,6 +15,7 @@ import msgspec
 from enarx.codec import cbor
 from enarx.codec.digest import sha256, sha384, sha512
 from enarx.errors import Malformed, Misused, Reason
+from enarx.evidence.kind import Kind
 
 LABEL = b"enarx-binding-1"
 VERSION = 1
@@ -76,6 +77,15 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     def sha256(self) -> bytes:
         """32 bytes for TPM extraData, the NVIDIA nonce, Nitro user_data."""
         return sha256(self.encoded())
+
+
+_SHA512 = frozenset({Kind.SNP, Kind.SGX, Kind.TDX, Kind.CCA, Kind.PSA, Kind.NONE})
+"""Where 64 bytes fit; the others sign over the SHA-256 of the map (Azure through its AK's quote)."""
+
+
+def bound_digest(kind: Kind, binding: Binding) -> bytes:
+    """What the hardware of this kind signs over."""
+    return binding.sha512() if kind in _SHA512 else binding.sha256()
 
 
 def spki_digest(spki: bytes) -> bytes:

@@ -12,7 +12,7 @@ import threading
 from typing import Any, Protocol
 
 from enarx.errors import Reason, Undetermined
-from enarx.evidence.binding import Binding
+from enarx.evidence.binding import Binding, bound_digest
 from enarx.evidence.endorsement import NOTHING, Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
@@ -23,14 +23,6 @@ from enarx.platform.tpm.evidence import quoted
 
 PATIENCE = 30.0
 """Seconds for one answer; the slowest real device needs about one."""
-
-_SHORT = frozenset({Kind.NITRO, Kind.NITROTPM, Kind.TPM, Kind.NVIDIA_GPU, Kind.NVIDIA_SWITCH})
-"""Kinds whose field for the challenge holds a SHA-256; all others hold a SHA-512 (design 4.4)."""
-
-
-def bound_digest(kind: Kind, binding: Binding) -> bytes:
-    """What the hardware of this kind signs over."""
-    return binding.sha256() if kind in _SHORT else binding.sha512()
 
 
 class Device(Protocol):

@@ -8,6 +8,7 @@ no IO: bytes go in, messages come out.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from enarx.codec import cbor
@@ -24,6 +25,16 @@ def frame(message: dict[str, Any]) -> bytes:
     if len(body) > MAX_FRAME:
         raise Malformed(Reason.TOO_LARGE, f"control frame: {len(body)} bytes, at most {MAX_FRAME}")
     return len(body).to_bytes(4, "big") + body
+
+
+def node_messages(path: str, data: bytes | None) -> Iterator[dict[str, Any]]:
+    """What a launcher answers to an agent that wants a node: its bytes in pieces, or that there is none."""
+    if data is None:
+        yield {"op": "node", "path": path, "missing": True}
+        return
+    for start in range(0, max(len(data), 1), CHUNK):
+        part = data[start : start + CHUNK]
+        yield {"op": "node", "path": path, "data": part, "more": start + CHUNK < len(data)}
 
 
 class Deframer:

@@ -20,7 +20,7 @@ from typing import Any
 
 from enarx.errors import EnarxError, Faulty, Reason, Undetermined
 from enarx.platform.chip import Chip, answer, read_request
-from enarx.platform.control import CHUNK, Deframer, frame
+from enarx.platform.control import Deframer, frame, node_messages
 
 STOP_PATIENCE = 5.0
 """Seconds that an agent has to end when it is asked to."""
@@ -137,13 +137,8 @@ class ProcessKeep:
             raise Undetermined(Reason.KEEP_DIED, "the Keep's agent is gone") from None
 
     def _serve_node(self, path: str) -> None:
-        data = self._nodes.get(path)
-        if data is None:
-            self._send({"op": "node", "path": path, "missing": True})
-            return
-        for start in range(0, max(len(data), 1), CHUNK):
-            part = data[start : start + CHUNK]
-            self._send({"op": "node", "path": path, "data": part, "more": start + CHUNK < len(data)})
+        for message in node_messages(path, self._nodes.get(path)):
+            self._send(message)
 
 
 def raised(message: dict[str, Any]) -> EnarxError:

@@ -11,7 +11,7 @@ from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.intel import collateral
 from enarx.cli.vectors.intel_content import in_one_file
-from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, beside
+from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, Beside, beside
 from enarx.evidence import azure
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.azure import AzureClaims
@@ -25,19 +25,24 @@ TD_QUOTES = ("td_quote", "tdx_quote")
 
 def outcome(vector: Vector, case: Case, files: Mapping[str, bytes], anchors: Anchors, when: datetime) -> Outcome:
     """What comes of one case."""
-    found = beside(files, leave_out=vector.evidence)
-    parts = {name: raw for name, raw in found.parts().items() if name != "ak_public"}
-    for name, names in (("td_quote", TD_QUOTES), ("quote", QUOTES), ("signature", ("tpm_quote.sig", *SIGNATURES))):
-        if (raw := found.first(names)) is not None:
-            parts[name] = raw
-    if "quote" not in parts:
-        parts = {name: raw for name, raw in parts.items() if name in {"td_quote", "ak_certificates"}}
+    parts = parts_of(beside(files, leave_out=vector.evidence))
     amd = sorted_out(files, leave_out=(vector.evidence, case.anchors))
     endorsements = Endorsements(amd.certificates, amd.crls, intel=_intel(case, files))
     evidence = Evidence(Kind(vector.kind), files[vector.evidence], parts)
     claims = azure.judge(evidence, endorsements, anchors=anchors, when=when)
     appraisal.appraise(claims, appraisal.unchecked(), when=when)
     return _outcome(claims)
+
+
+def parts_of(found: Beside) -> dict[str, bytes]:
+    """What belongs to an HCL report, by the names of its parts."""
+    parts = {name: raw for name, raw in found.parts().items() if name != "ak_public"}
+    for name, names in (("td_quote", TD_QUOTES), ("quote", QUOTES), ("signature", ("tpm_quote.sig", *SIGNATURES))):
+        if (raw := found.first(names)) is not None:
+            parts[name] = raw
+    if "quote" not in parts:  # without a quote there is nothing that the other parts would belong to
+        return {name: raw for name, raw in parts.items() if name in {"td_quote", "ak_certificates"}}
+    return parts
 
 
 def _outcome(claims: AzureClaims) -> Outcome:

@@ -51,7 +51,7 @@ def _endorsements(vector: Vector, case: Case, files: Mapping[str, bytes]) -> End
     return Endorsements(
         certificates=sorted_out(chains or others).certificates or _one_after_another(chains) or _published(others),
         rims=tuple(raw for raw in others.values() if b"<SoftwareIdentity" in raw[:4096]),
-        ocsp=tuple(raw for raw in others.values() if _is_ocsp(raw)),
+        ocsp=tuple(raw for raw in others.values() if is_ocsp(raw)),
     )
 
 
@@ -81,7 +81,8 @@ def _published(files: Mapping[str, bytes]) -> tuple[bytes, ...]:
     return ()
 
 
-def _is_ocsp(raw: bytes) -> bool:
+def is_ocsp(raw: bytes) -> bool:
+    """Whether a file is an OCSP response."""
     try:
         ocsp.parse(raw)
     except EnarxError:

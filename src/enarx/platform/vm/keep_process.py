@@ -19,7 +19,7 @@ from typing import Any
 
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
 from enarx.platform.chip import Chip, answer, read_request
-from enarx.platform.control import CHUNK, Deframer, frame
+from enarx.platform.control import Deframer, frame, node_messages
 from enarx.platform.vm.machine_process import Choice, Machine
 from enarx.platform.vm.relay import Relay
 
@@ -211,13 +211,8 @@ class VmKeep:
             raise Undetermined(Reason.KEEP_DIED, "the Keep's machine is gone") from None
 
     def _serve_node(self, path: str) -> None:
-        data = self._nodes.get(path)
-        if data is None:
-            self._send({"op": "node", "path": path, "missing": True})
-            return
-        for start in range(0, max(len(data), 1), CHUNK):
-            part = data[start : start + CHUNK]
-            self._send({"op": "node", "path": path, "data": part, "more": start + CHUNK < len(data)})
+        for message in node_messages(path, self._nodes.get(path)):
+            self._send(message)
 
     def _connect(self, label: str) -> socket.socket:
         """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `device`, `tcp HOST:PORT`."""
