@@ -101,7 +101,9 @@ def made(folder: Path) -> Tenant:
     assert isinstance(chip, SimulatedSnp)
     authority = ca.make_root("Steward in a Keep (simulated)", trust_domain=TRUST_DOMAIN, when=now(), serial=7)
     (folder / "issuer.pem").write_bytes(authority.certificates_pem())
-    return Tenant(folder, folder / "machine", folder / "tenant.pem", authority, chip)
+    tenant = Tenant(folder, folder / "machine", folder / "tenant.pem", authority, chip)
+    tenant.launch()  # a tenant's first order makes its key
+    return tenant
 
 
 class Running:
