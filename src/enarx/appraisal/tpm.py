@@ -38,7 +38,9 @@ class BootPolicy(Section, frozen=True, kw_only=True):
     secure_boot              "required": the log says so, and register 7 agrees
     authorities              who vouches for the attestation key: "google", "microsoft", "tpm",
                              "hcl" (Azure's hardware report alone),
-                             "tee" (the report of another member), "named" (the caller)
+                             "tee" (the report of another member), "named" (the caller),
+                             "activated" (a credential for a certified endorsement key; the Steward alone
+                             can ask for that)
     platforms                SHA-256 of the SubjectPublicKeyInfo of each attestation key accepted
     minimum_firmware_version of the TPM, as TPMS_ATTEST gives it
     clock_safe               "required": the TPM's clock has not gone back
@@ -48,7 +50,7 @@ class BootPolicy(Section, frozen=True, kw_only=True):
     pcrs_blacklist: BankLists
     event_log: Required
     secure_boot: Required
-    authorities: frozenset[Literal["google", "microsoft", "tpm", "hcl", "tee", "named"]] | Unchecked
+    authorities: frozenset[Literal["google", "microsoft", "tpm", "hcl", "tee", "named", "activated"]] | Unchecked
     platforms: frozenset[Hex32] | Unchecked
     minimum_firmware_version: int | Unchecked
     clock_safe: Required

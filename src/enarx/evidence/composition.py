@@ -30,6 +30,8 @@ from enarx.evidence.tpm_chain import NAMED
 
 TEE = "tee"
 """A TEE's report names the attestation key, and no certificate vouches for it."""
+ACTIVATED = "activated"
+"""The judge made a credential for a certified endorsement key, and the TPM that has both keys opened it."""
 LABEL = b"enarx-members-1"
 VERSION = 1
 REPORT_DATA = frozenset({Kind.SNP, Kind.TDX, Kind.SGX, Kind.CCA})
@@ -57,11 +59,13 @@ def authenticate_members(
     anchors: Anchors,
     when: datetime,
     memory: Memory[Any] | None = None,
+    activated: bytes | None = None,
 ) -> tuple[Claims, ...]:
     """Claims of each member, in order; `endorsements` has one entry for each.
 
     As `authenticate` one by one, but for a TPM whose attestation key a TEE's report names: the
-    TEE vouches for it (authority "tee") where no certificate does.
+    TEE vouches for it (authority "tee") where no certificate does. `activated` is the
+    SubjectPublicKeyInfo of an attestation key that the judge itself saw activated.
     """
     if len(members) != len(endorsements):
         raise Misused(Reason.INCONSISTENT, f"{len(members)} members with {len(endorsements)} endorsements")
@@ -77,7 +81,7 @@ def authenticate_members(
         if place in hubs:
             found.append(hubs[place])
         else:
-            found.append(_quote(one, given, reports, anchors=anchors, when=when, memory=memory))
+            found.append(_quote(one, given, reports, activated, anchors=anchors, when=when, memory=memory))
     return tuple(found)
 
 
@@ -85,6 +89,7 @@ def _quote(
     evidence: Evidence,
     endorsements: Endorsements,
     reports: frozenset[bytes],
+    activated: bytes | None,
     *,
     anchors: Anchors,
     when: datetime,
@@ -92,11 +97,12 @@ def _quote(
 ) -> TpmClaims:
     quote = tpm.parse(evidence)
     ak = b"" if quote.key is None else quote.key.spki()
-    vouched = bool(ak) and not reports.isdisjoint(_names(ak))
+    by_tee = bool(ak) and not reports.isdisjoint(_names(ak))
+    vouched = by_tee or (bool(ak) and ak == activated)
     believed = msgspec.structs.replace(anchors, keys=(*anchors.keys, ak)) if vouched else anchors
     claims = tpm.authenticate(quote, endorsements, anchors=believed, when=when, memory=memory)
     if claims.authority == NAMED and ak not in anchors.keys:
-        return msgspec.structs.replace(claims, authority=TEE)
+        return msgspec.structs.replace(claims, authority=TEE if by_tee else ACTIVATED)
     return claims
 
 

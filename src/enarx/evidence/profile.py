@@ -21,8 +21,7 @@ def require_profile(path: tuple[Certificate, ...], *, trail: Trail, name: str) -
 
     `path` is leaf first. Raises `Unauthentic`.
     """
-    for certificate in path:
-        _require_understood(certificate, trail, name)
+    require_understood(path, trail=trail, name=name)
     leaf, issuers = path[0], path[1:]
     usage = leaf.key_usage()
     trail.require(
@@ -32,6 +31,11 @@ def require_profile(path: tuple[Certificate, ...], *, trail: Trail, name: str) -
         fact=leaf.name,
         source="RFC 5280 4.2.1.3, 4.2.1.9",
     )
+    require_issuers(issuers, trail=trail, name=name)
+
+
+def require_issuers(issuers: tuple[Certificate, ...], *, trail: Trail, name: str) -> None:
+    """Each may sign certificates."""
     for issuer in issuers:
         usage = issuer.key_usage()
         trail.require(
@@ -43,13 +47,19 @@ def require_profile(path: tuple[Certificate, ...], *, trail: Trail, name: str) -
         )
 
 
-def _require_understood(certificate: Certificate, trail: Trail, name: str) -> None:
-    for oid in sorted(certificate.extension_oids() - UNDERSTOOD):
-        found = certificate.extension(oid)
-        # RFC 5280 4.2: "A certificate-using system MUST reject the certificate if it encounters
-        # a critical extension it does not recognize".
-        if found is not None and found.critical:
-            trail.refuse(Reason.CRITICALITY, f"{name}: extension {oid}", fact=certificate.name, source="RFC 5280 4.2")
+def require_understood(
+    path: tuple[Certificate, ...], *, trail: Trail, name: str, more: frozenset[str] = frozenset()
+) -> None:
+    """No critical extension that nobody here looks at; `more` are those that a kind of certificate has besides."""
+    for certificate in path:
+        for oid in sorted(certificate.extension_oids() - UNDERSTOOD - more):
+            found = certificate.extension(oid)
+            # RFC 5280 4.2: "A certificate-using system MUST reject the certificate if it encounters
+            # a critical extension it does not recognize".
+            if found is not None and found.critical:
+                trail.refuse(
+                    Reason.CRITICALITY, f"{name}: extension {oid}", fact=certificate.name, source="RFC 5280 4.2"
+                )
 
 
 def _says_ca(certificate: Certificate) -> bool:

@@ -62,7 +62,7 @@ def vouched(
     named = key.spki() in anchors.keys
     if leaf is not None and EK_CERTIFICATE not in usages(leaf):
         roots = tuple(root for vendor in VENDORS for root in anchors.of(vendor))
-        path = _path(leaf, certificates, roots)
+        path = path_up(leaf, certificates, roots)
         if path[-1] in roots or not named:
             return _certified(path, roots, crls, anchors=anchors, when=when, trail=trail, memory=memory)
     for endorsement in (one for one in certificates if EK_CERTIFICATE in usages(one) and not one.is_ca):
@@ -108,7 +108,7 @@ def _certified(
     return Vouched(str(authority), window)
 
 
-def _path(
+def path_up(
     leaf: Certificate, certificates: tuple[Certificate, ...], roots: tuple[Certificate, ...]
 ) -> tuple[Certificate, ...]:
     """From the leaf up by name and signature, a root where there is one; it may end early.

@@ -21,7 +21,15 @@ from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.identity import issued
 from enarx.identity.issued import Identity
-from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
+from enarx.identity.message import (
+    Activation,
+    AttestAnswer,
+    AttestRequest,
+    CredentialAnswer,
+    CredentialRequest,
+    NonceAnswer,
+    NonceRequest,
+)
 from enarx.identity.pin import pinned_context, require_service
 from enarx.workload.launch import Launch
 
@@ -69,6 +77,7 @@ class StewardClient:
         nonce: bytes,
         launch: Launch,
         policy: str | None = None,
+        activation: Activation | None = None,
     ) -> Identity:
         """An identity for the key of `request` (PKCS#10, DER).
 
@@ -82,9 +91,25 @@ class StewardClient:
             nonce=nonce,
             launch=launch.encoded(),
             policy=policy,
+            activation=activation,
         )
         answer = self._post("/v1/attest", asked, AttestAnswer)
         return issued.accept(answer.certificates, answer.ear, request=request, launch=launch)
+
+    def credential(
+        self,
+        nonce: bytes,
+        *,
+        ek_certificates: tuple[bytes, ...],
+        ek_public: bytes,
+        ak_public: bytes,
+        policy: str | None = None,
+    ) -> CredentialAnswer:
+        """A credential for a TPM's two keys (see `CredentialRequest`), to be sent back opened with `attest`."""
+        asked = CredentialRequest(
+            nonce=nonce, policy=policy, ek_certificates=ek_certificates, ek_public=ek_public, ak_public=ak_public
+        )
+        return self._post("/v1/credential", asked, CredentialAnswer)
 
     def _post(self, path: str, asked: msgspec.Struct, kind: type[T]) -> T:
         body = msgspec.json.encode(asked)

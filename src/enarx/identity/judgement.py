@@ -49,8 +49,11 @@ def judge(
     anchors: Anchors,
     when: datetime,
     memory: Memory[Any] | None = None,
+    activated: bytes | None = None,
 ) -> tuple[Appraisal, Expected]:
     """Authenticate every member and hold all against the policy: the result, and what was expected.
+
+    `activated` is the SubjectPublicKeyInfo of the attestation key for which the request shows an opened credential.
 
     The binding is built here, from the key of the request, the nonce that was spent and the
     digest of the launch document: nothing that the Keep says about it is used.
@@ -68,7 +71,7 @@ def judge(
         package=Package(digest=case.launch.package),
     )
     given = (endorsements,) * len(members)
-    claims = authenticate_members(members, given, anchors=anchors, when=when, memory=memory)
+    claims = authenticate_members(members, given, anchors=anchors, when=when, memory=memory, activated=activated)
     expected = joined(members, claims, expected)
     return appraise(claims, policy, expected, when=when), expected
 

@@ -10,6 +10,9 @@ import msgspec
 
 Digest32 = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(max_length=63, pattern="^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$")]
+Certificate = Annotated[bytes, msgspec.Meta(min_length=1, max_length=8192)]
+Public = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1024)]
+Handle = Annotated[bytes, msgspec.Meta(max_length=512)]
 Document = Annotated[bytes, msgspec.Meta(min_length=1, max_length=1 << 20)]
 
 
@@ -33,6 +36,45 @@ class NonceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime
 
 
+class CredentialRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ask for a credential that only the TPM with both keys can open (TPM 2.0 Library, Part 1, section 24).
+
+    nonce            as the Steward gave it; asking spends it not
+    policy           as in the request for the nonce
+    ek_certificates  DER: the endorsement key's own, then its issuers as the Keep has them
+    ek_public        TPMT_PUBLIC of the endorsement key
+    ak_public        TPMT_PUBLIC of the attestation key
+    """
+
+    nonce: Digest32
+    policy: Name | None = None
+    ek_certificates: Annotated[tuple[Certificate, ...], msgspec.Meta(min_length=1, max_length=8)]
+    ek_public: Public
+    ak_public: Public
+
+
+class CredentialAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential.
+
+    credential_blob   TPM2B_ID_OBJECT's buffer
+    encrypted_secret  TPM2B_ENCRYPTED_SECRET's buffer
+    handle            the Steward's own, wanted back with the secret
+    expires           with the nonce
+    """
+
+    credential_blob: bytes
+    encrypted_secret: bytes
+    handle: bytes
+    expires: datetime
+
+
+class Activation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a TPM gave out for a credential: it holds the endorsement key and the attestation key."""
+
+    handle: Handle
+    secret: Digest32
+
+
 class AttestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for a certificate.
 
@@ -42,6 +84,7 @@ class AttestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     nonce         as the Steward gave it
     launch        the launch document, whose digest the evidence and the nonce are about
     policy        as in the request for the nonce
+    activation    of the attestation key in the evidence, for a TPM that has no certificate for it
     """
 
     request: Document
@@ -50,6 +93,7 @@ class AttestRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     nonce: Digest32
     launch: Document
     policy: Name | None = None
+    activation: Activation | None = None
 
 
 class AttestAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,24 +20,13 @@ from enarx.evidence.tpm_key import parse as parse_key
 from enarx.platform.tpm import command, device
 from enarx.platform.tpm.device import Transport
 from enarx.platform.tpm.evidence import quoted
+from tests.platform.tpm.software import running
 
 
 @pytest.fixture(scope="module")
 def send(programs: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
-    folder = tmp_path_factory.mktemp("tpm")
-    ours, theirs = socket.socketpair()
-    line = ["swtpm", "socket", "--tpm2", "--fd", str(theirs.fileno()), "--tpmstate", f"dir={folder}"]
-    running = subprocess.Popen([*line, "--flags", "not-need-init,startup-clear"], pass_fds=[theirs.fileno()])
-    theirs.close()
-
-    def ask(asked: bytes) -> bytes:
-        ours.sendall(asked)
-        return ours.recv(command.MAX_RESPONSE)
-
-    yield device.patient(ask)
-    ours.close()
-    running.kill()
-    running.wait()
+    with running(tmp_path_factory.mktemp("tpm")) as transport:
+        yield transport
 
 
 def believed(evidence: tpm.Evidence) -> tpm.Boot:
@@ -69,7 +56,7 @@ def test_a_credential_opens_in_the_tpm_that_has_both_keys(send: Transport) -> No
         key, name = parse_key(ek.public).key, ak.name
         assert name == name_of(ak.public)
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    made = make_credential(b"s" * 32, ek=key, ak_name=name, ephemeral=ec.generate_private_key(ec.SECP256R1()))
+    made = make_credential(b"s" * 32, ek=key, ak_name=name, randomness=os.urandom)
     assert b"s" * 32 == device.activate(send, made.blob, made.secret, os.urandom(32))
 
 
@@ -83,7 +70,7 @@ def test_a_credential_for_another_key_does_not_open(send: Transport, other: str)
         b"s" * 32,
         ek=stranger.public_key() if other == "endorsement key" else key,
         ak_name=b"\0\x0b" + bytes(32) if other == "attestation key" else name,
-        ephemeral=ec.generate_private_key(ec.SECP256R1()),
+        randomness=os.urandom,
     )
     with pytest.raises(Undetermined) as caught:
         device.activate(send, made.blob, made.secret, os.urandom(32))
