@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from enarx.appraisal import azure, cca, nitro, none, nvidia, sgx, snp, tdx, tpm
+from enarx.appraisal.boot_events import named
 from enarx.appraisal.expectation import failed
 from enarx.appraisal.policy import Loaded, Policy
 from enarx.appraisal.result import Appraisal, Member
@@ -44,7 +45,7 @@ def appraise(
     when      the time of judging; `past` if the verifier gave it instead of now
     """
     policy = loaded.policy
-    judged = tuple(Member(claims, section_checks(claims, policy, when=when)) for claims in members)
+    judged = tuple(Member(claims, _explained(claims, loaded, when=when)) for claims in members)
     return Appraisal(
         members=judged,
         checks=(*whole_checks(members, policy, expected, when=when), *map(_reference, loaded.references)),
@@ -53,6 +54,18 @@ def appraise(
         when=when,
         past=past,
     )
+
+
+def _explained(claims: Claims, loaded: Loaded, *, when: datetime) -> tuple[Check, ...]:
+    """The section's checks; of a boot, with the event named that led to another register."""
+    checks = section_checks(claims, loaded.policy, when=when)
+    match claims:
+        case TpmClaims():
+            return named(checks, claims.boot, "tpm", loaded.events)
+        case AzureClaims() if claims.boot is not None:
+            return named(checks, claims.boot, "azure", loaded.events)
+        case _:
+            return checks
 
 
 def section_checks(claims: Claims, policy: Policy, *, when: datetime) -> tuple[Check, ...]:  # noqa: C901, PLR0911, PLR0912 - one arm a section

@@ -15,7 +15,7 @@ from typing import Any
 import cbor2
 import msgspec
 
-from enarx.appraisal.reference import LISTS, REGISTERS, ReferenceValues, Value, current
+from enarx.appraisal.reference import LISTS, REGISTERS, ReferenceValues, Value, current, is_event
 from enarx.codec import cbor
 from enarx.codec.digest import SIZES, sha256
 from enarx.codec.x509 import PublicKey
@@ -30,6 +30,7 @@ META, CWT_CLAIMS = 8, 15
 """Header labels of which a signed CoRIM has one: corim-meta or CWT Claims (RFC 9597)."""
 
 MAX_VALUES = 200_000
+MAX_LABEL = 200
 
 # Named Information Hash Algorithm Registry, and COSE algorithms, of the hashes that we take
 ALGORITHMS: dict[int | str, str] = {
@@ -143,28 +144,31 @@ def _values(technology: str, measurement: Any) -> list[Value]:
     table = _map(measurement, {0, 1}, {0, 1}, "CoMID: measurement")
     element = table[0]
     known = _unsigned(element) and element < 32 if technology in REGISTERS else (technology, element) in LISTS
-    if not known:
+    if not known and not is_event(technology, element):
         raise Malformed(Reason.UNKNOWN_KEY, f"CoMID: measured element {element!r} of {technology}")
     said = _map(table[1], {2, 4, 11}, set(), "CoMID: measurement values")
-    found = [_digest(technology, element, one) for one in _list(said.get(2, ()), "CoMID: digests", empty=True)]
+    label = said.get(11, "")
+    if not isinstance(label, str) or len(label) > MAX_LABEL:
+        raise Malformed(Reason.WRONG_TYPE, "CoMID: name of a measurement")
+    found = [_digest(technology, element, one, label) for one in _list(said.get(2, ()), "CoMID: digests", empty=True)]
     if 4 in said:
         if technology in REGISTERS:
             raise Malformed(Reason.WRONG_TYPE, "CoMID: a register holds a digest")
         raw = _tagged(said[4], RAW_VALUE, "CoMID: raw value")
         if not isinstance(raw, bytes):
             raise Malformed(Reason.WRONG_TYPE, "CoMID: raw value")
-        found.append(Value(technology, element, None, raw))
+        found.append(Value(technology, element, None, raw, label))
     if not found:
         raise Malformed(Reason.MISSING, "CoMID: measurement without a value")
     return found
 
 
-def _digest(technology: str, element: str | int, entry: Any) -> Value:
+def _digest(technology: str, element: str | int, entry: Any, label: str) -> Value:
     number, raw = _pair(entry, "CoMID: digest")
     algorithm = ALGORITHMS.get(number) if isinstance(number, int | str) and number is not True else None
     if algorithm is None or not isinstance(raw, bytes) or len(raw) != SIZES[algorithm]:
         raise Malformed(Reason.UNKNOWN_VALUE, f"CoMID: digest of algorithm {number!r}")
-    return Value(technology, element, algorithm, raw)
+    return Value(technology, element, algorithm, raw, label)
 
 
 def _validity(value: Any) -> tuple[datetime, datetime]:

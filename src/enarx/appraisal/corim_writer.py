@@ -38,11 +38,11 @@ def sign(references: ReferenceValues, key: ec.EllipticCurvePrivateKey, *, signer
 
 
 def _payload(references: ReferenceValues) -> bytes:
-    by_element: dict[tuple[str, str | int], list[Value]] = defaultdict(list)
+    by_element: dict[tuple[str, str | int, str], list[Value]] = defaultdict(list)
     for value in references.values:
-        by_element[value.technology, value.element].append(value)
-    triples = [[_environment(technology), [_measurement(element, values)]]
-               for (technology, element), values in by_element.items()]  # fmt: skip
+        by_element[value.technology, value.element, value.label].append(value)
+    triples = [[_environment(technology), [_measurement(element, label, values)]]
+               for (technology, element, label), values in by_element.items()]  # fmt: skip
     comid = {1: {0: references.name, 1: references.security_version}, 4: {0: triples}}
     validity = {
         0: cbor2.CBORTag(EPOCH, int(references.not_before.timestamp())),
@@ -58,8 +58,8 @@ def _environment(technology: str) -> dict[int, dict[int, str]]:
     return {0: {1: vendor, 2: model}}
 
 
-def _measurement(element: str | int, values: list[Value]) -> dict[int, object]:
-    said: dict[int, object] = {}
+def _measurement(element: str | int, label: str, values: list[Value]) -> dict[int, object]:
+    said: dict[int, object] = {11: label} if label else {}
     if digests := [[_NUMBERS[v.algorithm], v.raw] for v in values if v.algorithm is not None]:
         said[2] = digests
     raw = [v.raw for v in values if v.algorithm is None]

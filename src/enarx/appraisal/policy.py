@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from enarx.appraisal.azure import AzurePolicy
+from enarx.appraisal.boot_events import Events
 from enarx.appraisal.cca import CcaPolicy, PsaPolicy
 from enarx.appraisal.expectation import UNCHECKED, Hex32Set, Unchecked
 from enarx.appraisal.nitro import NitroPolicy, NitroTpmPolicy
@@ -78,11 +79,13 @@ class Loaded(msgspec.Struct, frozen=True):
     """A policy with the SHA-256 of the file that said it.
 
     references  reference values that were joined to it: name, version and digest, for results
+    events      what they list of boot logs, to say where a register's difference is
     """
 
     policy: Policy
     digest: bytes
     references: tuple[str, ...] = ()
+    events: Events = {}
 
 
 def load(text: bytes, where: str) -> Loaded:

@@ -7,12 +7,14 @@ values are listed too. Nothing here widens a policy that does not ask for it by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from enarx.appraisal import boot_events
 from enarx.appraisal.expectation import UNCHECKED, Section
 from enarx.appraisal.policy import Loaded, Policy
 from enarx.appraisal.sgx import SgxPolicy
@@ -37,15 +39,31 @@ LISTS: dict[tuple[str, str], str] = {
 
 REGISTERS = frozenset({"nitro", "nitrotpm", "tpm", "azure"})
 """Technologies whose measured elements are registers, by number."""
+EVENTS = frozenset({"tpm", "azure"})
+_EVENT = re.compile("event:([0-9]|[12][0-9]|3[01]):(.{1,80})", re.ASCII)
+
+
+def event(register: int, of: str) -> str:
+    """The element that stands for an event of a register's log: what is measured there, by name."""
+    return f"event:{register}:{of}"
+
+
+def is_event(technology: str, element: object) -> bool:
+    """Whether an element is an event's (`event`)."""
+    return technology in EVENTS and isinstance(element, str) and _EVENT.fullmatch(element) is not None
 
 
 class Value(msgspec.Struct, frozen=True):
-    """One value that may be measured: a digest with its algorithm ("sha-384"), or raw bytes (None)."""
+    """One value that may be measured: a digest with its algorithm ("sha-384"), or raw bytes (None).
+
+    `label` tells people of what it is, among several of one element ("EPYC-v4, 2 processors").
+    """
 
     technology: str
     element: str | int
     algorithm: str | None
     raw: bytes
+    label: str = ""
 
 
 class ReferenceValues(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,14 +119,23 @@ def joined(loaded: Loaded, references: Iterable[ReferenceValues]) -> Loaded:
     """The policy with reference values joined to it; results name them."""
     given = tuple(references)
     said = tuple(f"{one.name} version {one.security_version} sha256:{one.digest.hex()}" for one in given)
-    return Loaded(applied(loaded.policy, given), loaded.digest, (*loaded.references, *said))
+    events = boot_events.joined(loaded.events, _events(given))
+    return Loaded(applied(loaded.policy, given), loaded.digest, (*loaded.references, *said), events)
+
+
+def _events(references: Iterable[ReferenceValues]) -> Iterator[tuple[str, str, str, str]]:
+    """Technology, register, name and digest of each event that is listed."""
+    for reference in references:
+        for value in reference.values:
+            if found := _EVENT.fullmatch(str(value.element)):
+                yield value.technology, found[1], found[2], value.raw.hex()
 
 
 def applied(policy: Policy, references: Iterable[ReferenceValues]) -> Policy:
     """The policy with the values listed where it lists values of its own."""
     listed: dict[tuple[str, str, str], set[str]] = {}
     for reference in references:
-        for value in reference.values:
+        for value in (one for one in reference.values if not is_event(one.technology, one.element)):
             listed.setdefault(_place(value), set()).add(value.raw.hex())
     sections: dict[str, Section] = {}
     for (technology, bank, element), values in listed.items():

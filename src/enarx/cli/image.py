@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`enarx image`: build the Keep image, move its pins, and say what each platform will measure."""
+"""`enarx image`: build the Keep image and its firmware, and move its pins."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from importlib.metadata import version
@@ -15,10 +14,9 @@ import typer
 from enarx.cli.files import read
 from enarx.codec.digest import sha256
 from enarx.errors import Misused, Reason
-from enarx.measurement import snp, tdx, tpm
 from enarx.platform.image import firmware_process, folder_store
 from enarx.platform.image import update as updates
-from enarx.platform.image.build import FIRMWARE, INITRD, KERNEL, TEE_FIRMWARE
+from enarx.platform.image.build import INITRD
 from enarx.platform.image.build import build as build_image
 from enarx.platform.image.lock import difference, render
 from enarx.platform.image.store import Store, default_folder, replace
@@ -110,51 +108,3 @@ def firmware(
     body = firmware_process.build(*paths, say=_say, jobs=os.cpu_count() or 1)
     replace(output, body)
     print(f"{sha256(body).hex()}  {len(body):>10}  {output}")
-
-
-def measure(
-    image: Annotated[Path, typer.Option(help="Folder of the image.")] = Path("image"),
-    cpu: Annotated[list[str] | None, typer.Option(help="Processor model of an SNP machine; repeatable.")] = None,
-    cpus: Annotated[list[int] | None, typer.Option(help="Number of processors; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-) -> None:
-    """Say what each platform will measure for an image, from its files alone."""
-    found = _measured(image, tuple(cpu or ["EPYC-v4", "EPYC-Milan-v2", "EPYC-Genoa-v1"]), tuple(cpus or [1]))
-    if as_json:
-        print(json.dumps(found))
-        return
-    for section, rows in found.items():
-        for row in rows:
-            print(section, *row.values())
-
-
-def _measured(folder: Path, models: tuple[str, ...], counts: tuple[int, ...]) -> dict[str, list[dict[str, str]]]:
-    manifest, parts = folder_store.read(folder, (KERNEL, INITRD, FIRMWARE))
-    kernel, initrd, line = parts[KERNEL], parts[INITRD], manifest.command_line
-    events = tpm.events(kernel=kernel, initrd=initrd, command_line=line)
-    found = {
-        "tpm": [{"pcr": f"PCR {n}", "sha256": value.hex()} for n, value in tpm.registers(events).items()],
-        "event": [
-            {"pcr": f"PCR {one.register}", "type": one.name, "sha256": one.digest.hex(), "of": one.of} for one in events
-        ],
-        "tdx": [{"register": "MRTD", "sha384": tdx.mrtd(parts[FIRMWARE]).hex()}]
-        + [
-            {"register": f"RTMR {n}", "sha384": value.hex()}
-            for n, value in tdx.rtmrs(kernel=kernel, initrd=initrd, command_line=line).items()
-        ],
-    }
-    if TEE_FIRMWARE not in manifest.parts:
-        _say("no SNP digest: the image has no firmware for it (enarx image firmware; enarx image build --tee-firmware)")
-        return found
-    _, more = folder_store.read(folder, (TEE_FIRMWARE,))
-    hashed = snp.Hashed(kernel=kernel, initrd=initrd, command_line=line)
-    found["snp"] = [
-        {
-            "cpu": model,
-            "cpus": str(count),
-            "sha384": snp.launch_digest(more[TEE_FIRMWARE], hashed, cpus=count, cpu=model).hex(),
-        }
-        for model in models
-        for count in counts
-    ]
-    return found

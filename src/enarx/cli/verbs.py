@@ -113,7 +113,7 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
             "build": Verb(
                 "enarx.cli.image:build", "Build kernel, initramfs and command line, with a bill of materials."
             ),
-            "measure": Verb("enarx.cli.image:measure", "Say what each platform will measure for an image."),
+            "measure": Verb("enarx.cli.image_measure:measure", "Say what each platform will measure for an image."),
             "firmware": Verb("enarx.cli.image:firmware", "Build the firmware that SEV-SNP needs, from source."),
             "update": Verb(
                 "enarx.cli.image:update", "Move the image's pins to what is offered today; show the difference."

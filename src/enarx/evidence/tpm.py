@@ -26,7 +26,7 @@ from enarx.evidence.kind import Kind
 from enarx.evidence.memory import Memory
 from enarx.evidence.tpm_attest import Attest
 from enarx.evidence.tpm_attest import parse as parse_attest
-from enarx.evidence.tpm_boot import replayed_registers
+from enarx.evidence.tpm_boot import Measurement, Replayed, replayed_registers
 from enarx.evidence.tpm_chain import Vouched, leaf_of, vouched
 from enarx.evidence.tpm_key import AttestationKey
 from enarx.evidence.tpm_key import parse as parse_key
@@ -56,6 +56,7 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     pcrs     bank to register to value: what the quote selected, never SHA-1
     replayed registers that the event log explains from its first event to its last
     secure_boot what the log says of the SecureBoot variable, once register 7 is explained
+    bank, events what was extended into the registers that the log explains, in the bank compared
     """
 
     extra_data: bytes
@@ -68,6 +69,8 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     pcrs: Banks
     replayed: frozenset[int]
     secure_boot: bool | None
+    bank: str = ""
+    events: tuple[Measurement, ...] = ()
 
 
 class TpmClaims(Claims, frozen=True, kw_only=True):
@@ -217,7 +220,7 @@ def believed(quote: Quote, key: AttestationKey, *, trail: Trail) -> Boot:
         source="NIST SP 800-131A",
     )
     pcrs = _registers(quote, signature.algorithm, trail)
-    replayed, secure_boot = replayed_registers(quote.log, pcrs, trail) if quote.log else (frozenset[int](), None)
+    replayed = replayed_registers(quote.log, pcrs, trail) if quote.log else Replayed()
     return Boot(
         extra_data=attest.extra_data,
         pcr_digest=attest.pcr_digest,
@@ -227,8 +230,10 @@ def believed(quote: Quote, key: AttestationKey, *, trail: Trail) -> Boot:
         safe=attest.safe,
         firmware_version=attest.firmware_version,
         pcrs=pcrs,
-        replayed=replayed,
-        secure_boot=secure_boot,
+        replayed=replayed.registers,
+        secure_boot=replayed.secure_boot,
+        bank=replayed.bank,
+        events=replayed.events,
     )
 
 

@@ -8,6 +8,8 @@ difference there is a finding, and the register is not among those explained.
 
 from __future__ import annotations
 
+import msgspec
+
 from enarx.errors import Reason
 from enarx.evidence.check import Trail
 from enarx.evidence.event_kinds import EV_EFI_VARIABLE_DRIVER_CONFIG
@@ -22,8 +24,30 @@ _GLOBAL_VARIABLE = bytes.fromhex("61dfe48bca93d211aa0d00e098032b8c")
 """EFI_GLOBAL_VARIABLE, as the GUID lies in memory."""
 
 
-def replayed_registers(log: EventLog, pcrs: Banks, trail: Trail) -> tuple[frozenset[int], bool | None]:
-    """The registers that the log explains, and whether it says that secure boot was on.
+class Measurement(msgspec.Struct, frozen=True):
+    """An event that was extended into a register: its type in the specification's words, and its digest."""
+
+    register: int
+    name: str
+    digest: bytes
+
+
+class Replayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a log explains.
+
+    registers    that it leads to, from its first event to its last
+    secure_boot  what it says of that variable, once register 7 is explained
+    bank, events the bank that was compared, and what was extended into the registers explained
+    """
+
+    registers: frozenset[int] = frozenset()
+    secure_boot: bool | None = None
+    bank: str = ""
+    events: tuple[Measurement, ...] = ()
+
+
+def replayed_registers(log: EventLog, pcrs: Banks, trail: Trail) -> Replayed:
+    """What the log explains of the registers.
 
     Raises `Unauthentic` for a firmware register that the log does not lead to, and names it with
     its last event. An event whose data is not what was extended is a finding, and its register
@@ -32,14 +56,22 @@ def replayed_registers(log: EventLog, pcrs: Banks, trail: Trail) -> tuple[frozen
     bank = next((name for name in pcrs if name not in _NOT_REPLAYED and name in log.algorithms), None)
     if bank is None:
         trail.note("event log", f"not compared: no bank of {', '.join(log.algorithms)} in the register values")
-        return frozenset(), None
+        return Replayed()
     lies = _misdescribed(log, bank, trail)
     found = replay(log, bank)
     explained = frozenset(index for index, value in found.items() if pcrs[bank].get(index) == value) - lies
     for index in sorted(found.keys() & pcrs[bank].keys()):
         _compare(index, found[index], pcrs[bank][index], _last(log, index), trail)
-    secure_boot = _secure_boot(log) if SECURE_BOOT_REGISTER in explained else None
-    return explained, secure_boot
+    return Replayed(
+        registers=explained,
+        secure_boot=_secure_boot(log) if SECURE_BOOT_REGISTER in explained else None,
+        bank=bank,
+        events=tuple(
+            Measurement(event.index, event.name(), event.digests[bank])
+            for event in log.events
+            if event.index in explained and event.extends() and bank in event.digests
+        ),
+    )
 
 
 def _compare(index: int, replayed: bytes, quoted: bytes, last: Event, trail: Trail) -> None:

@@ -3,8 +3,7 @@
 
 Untested against hardware. Sources: Intel TDX Module Base Architecture Specification, TDH.MEM.PAGE.ADD and
 TDH.MR.EXTEND; Linux, arch/x86/kvm/vmx/tdx.c (each page is added, then extended); edk2,
-SecurityPkg/Tcg/TdTcg2Dxe (which register takes which event). RTMR 0 holds the virtual machine's own
-tables (hand-off block, ACPI, variables) and is taken from a reference boot; RTMR 3 is the agent's.
+OvmfPkg/Tcg/TdTcg2Dxe (which register takes which event). RTMR 0 is `tdx_boot`'s; RTMR 3 is the agent's.
 """
 
 from __future__ import annotations

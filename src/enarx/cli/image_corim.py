@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image's measurements as signed reference values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from enarx.appraisal import corim_writer
+from enarx.appraisal.reference import ReferenceValues, Value, event
+from enarx.cli.key import read_ec
+from enarx.measurement.image import Measured
+
+
+def signed(found: Measured, key: Path, *, name: str, version: int, when: datetime, until: datetime) -> bytes:
+    """The values as a CoRIM (COSE_Sign1), signed by the key in `key`."""
+    references = ReferenceValues(
+        name=name,
+        security_version=version,
+        not_before=when.replace(microsecond=0),
+        not_after=until.replace(microsecond=0),
+        values=values(found),
+        signer=b"",
+        digest=b"",
+    )
+    return corim_writer.sign(references, read_ec(key), signer=name)
+
+
+def values(found: Measured) -> tuple[Value, ...]:
+    """Registers, the events that lead to those of a TPM, and launch digests with their processors."""
+    registers = [Value("tpm", number, "sha-256", value) for number, value in found.pcrs.items()]
+    events = [Value("tpm", event(one.register, one.of), "sha-256", one.digest, one.name) for one in found.events]
+    domain = [Value("tdx", "MRTD", "sha-384", found.mrtd)]
+    domain += [Value("tdx", f"RTMR{number}", "sha-384", value) for number, value in sorted(found.rtmrs.items())]
+    launches = [
+        Value("snp", "MEASUREMENT", "sha-384", one.digest, f"{one.cpu}, {one.cpus} processors") for one in found.snp
+    ]
+    return (*registers, *events, *domain, *launches)
