@@ -84,7 +84,7 @@ def kinds():
             pass
     return found
 
-def attack(machine, module, system, calls):
+def attack(program):
     results = {what: attempt(act) for what, act in TRIES.items()}
     held = [o for o in gc.get_objects() if isinstance(o, (dict, list, tuple))]
     texts = [o for h in held for o in (h.values() if isinstance(h, dict) else h) if isinstance(o, (bytes, bytearray, str))]

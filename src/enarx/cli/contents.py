@@ -7,6 +7,7 @@ from typing import Any
 
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.workload import manifest, module
+from enarx.workload.component import COMMAND, Component
 from enarx.workload.manifest import Connect, File, Listen, Manifest, Stdin
 from enarx.workload.package import Package
 from enarx.workload.tree import DIRECTORY
@@ -23,12 +24,22 @@ def of(package: Package) -> dict[str, Any]:
             for path, entry in sorted(package.entries().items())
             if entry.type != DIRECTORY
         ],
-        "component": outline.component,
-        "entry": outline.entry,
-        "imports": sorted({f"{one.module}.{one.name}" for one in outline.imports}),
+        "component": outline.component is not None,
+        "entry": outline.component.exported(COMMAND) if outline.component else outline.entry,
+        "imports": _imports(outline),
         "grants": _grants(granted),
         "notes": _notes(outline, granted),
     }
+
+
+def _imports(outline: module.Module) -> list[str]:
+    if outline.component is None:
+        return sorted({f"{one.module}.{one.name}" for one in outline.imports})
+    return sorted(
+        name
+        for one in outline.component.imports
+        for name in ([f"{one.name}.{function}" for function in one.functions] or [one.name])
+    )
 
 
 def _grants(granted: Manifest) -> list[str]:
@@ -55,7 +66,7 @@ def _file(one: File) -> str:
 def _notes(outline: module.Module, granted: Manifest) -> list[str]:
     """Where what it asks for and what it is granted, or what a Keep has, do not fit."""
     if outline.component:
-        return ["a component, not a module: it cannot be run"]
+        return _component_notes(outline.component, granted)
     found = [f"a Keep has no {one.module}.{one.name}" for one in outline.imports if not _known(one)]
     accepts = any(one.name == "sock_accept" for one in outline.imports)
     listens = any(isinstance(one, Listen) for one in granted.files)
@@ -67,6 +78,17 @@ def _notes(outline: module.Module, granted: Manifest) -> list[str]:
         found.append("the host feeds standard input: certificates say `input: host`")
     if outline.entry is None:
         found.append("no export named _start: it cannot be run")
+    return found
+
+
+def _component_notes(component: Component, granted: Manifest) -> list[str]:
+    from enarx.runtime.component.world import missing
+
+    found = [f"a Keep has no {name}" for name in missing(component)]
+    if granted.input_from_host:
+        found.append("the host feeds standard input: certificates say `input: host`")
+    if component.exported(COMMAND) is None:
+        found.append(f"no export named {COMMAND}: it cannot be run")
     return found
 
 

@@ -10,16 +10,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from enarx.errors import EnarxError, Reason, Unacceptable
+from enarx.errors import EnarxError, Reason
 from enarx.runtime import wire
 from enarx.runtime.allowance import incoming, outgoing
 from enarx.runtime.attesting import Attesting
 from enarx.runtime.engine.machine import Limits as StoreLimits
+from enarx.runtime.entry import entry
 from enarx.runtime.guest.start import Folder, Start
 from enarx.runtime.opening import End, Opening
 from enarx.runtime.spawn import GuestProcess
 from enarx.runtime.store import CodeStore
-from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.runtime.wire import WireError
 from enarx.runtime.workload import PROGRAM, Exit, Workload
 from enarx.workload import module as outline
@@ -30,21 +30,6 @@ SIGKILL, SIGXCPU = 9, 24
 DRAIN_SECONDS = 3.0
 STORAGE = 256 << 20
 MAX_TEXT = 1 << 16
-
-
-def entry(module: outline.Module) -> tuple[str, ...]:
-    """The exports to call, in order; raises for a module that cannot be run."""
-    if module.component:
-        raise Unacceptable(Reason.NO_ENTRY_POINT, "the file is a component, not a module")
-    for wanted in module.imports:
-        known = wanted.module == MODULE and wanted.name in PARAMETERS
-        if not known or wanted.kind is not outline.Kind.FUNCTION:
-            hint = f"a Keep provides the functions of {MODULE} and nothing else"
-            raise Unacceptable(Reason.IMPORT_UNKNOWN, f"{wanted.module}.{wanted.name}", hint=hint)
-    if module.entry is None:
-        hint = "export a function named '_start' (a command) or ''"
-        raise Unacceptable(Reason.NO_ENTRY_POINT, "the module exports no function to start with", hint=hint)
-    return (outline.REACTOR, module.entry) if module.reactor else (module.entry,)
 
 
 class Session:
@@ -87,7 +72,9 @@ class Session:
         """Send the guest's process its workload; raises for a module that cannot be run."""
         outlined = outline.parse(self._workload.module)
         self._calls = entry(outlined)
-        self._imports = sorted({wanted.name for wanted in outlined.imports})
+        self._component = outlined.component is not None
+        wanted = outlined.component.imports if outlined.component else outlined.imports
+        self._imports = sorted({one.name for one in wanted})
         code = self._store.load(self._workload.module) if self._store else None
         self._send(code)
 
@@ -105,6 +92,7 @@ class Session:
         limits = self._limits
         start = Start(
             module=module,
+            component=self._component,
             compiled=code is not None,
             keep_code=self._store is not None,
             args=[arg.encode() for arg in (PROGRAM, *manifest.args, *workload.args)],

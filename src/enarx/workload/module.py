@@ -12,11 +12,13 @@ from enum import IntEnum
 import msgspec
 
 from enarx.errors import Malformed, Reason
+from enarx.workload import component
+from enarx.workload.component import Component
+from enarx.workload.wasm import WHAT, Reader
 
 MAGIC = b"\0asm"
 CORE = b"\x01\0\0\0"
 LAYER_COMPONENT = b"\x01\0"
-WHAT = "module"
 ENTRY_POINTS = ("_start", "")
 """In this order: a command's entry point, then upstream's default export of the empty name."""
 REACTOR = "_initialize"
@@ -50,10 +52,10 @@ class Export(msgspec.Struct, frozen=True):
 class Module(msgspec.Struct, frozen=True):
     """A wasm binary as far as it must be known before it is compiled.
 
-    A component keeps both tuples empty: its own layer has another grammar.
+    component  what a component imports and exports, both tuples then being empty; None for a module
     """
 
-    component: bool
+    component: Component | None = None
     imports: tuple[Import, ...] = ()
     exports: tuple[Export, ...] = ()
 
@@ -76,12 +78,12 @@ def parse(raw: bytes) -> Module:
     if raw[4:8] == CORE:
         return _core(raw)
     if raw[6:8] == LAYER_COMPONENT:
-        return Module(component=True)
+        return Module(component.parse(raw))
     raise Malformed(Reason.UNKNOWN_VERSION, f"wasm version {raw[4:8].hex() or 'missing'}")
 
 
 def _core(raw: bytes) -> Module:
-    outline = _Reader(raw, 8, len(raw))
+    outline = Reader(raw, 8, len(raw))
     imports: tuple[Import, ...] = ()
     exports: tuple[Export, ...] = ()
     while outline.at < outline.end:
@@ -94,21 +96,21 @@ def _core(raw: bytes) -> Module:
         elif section == 7:
             exports = tuple(_export(inside) for _ in range(inside.count()))
             inside.done()
-    return Module(False, imports, exports)
+    return Module(None, imports, exports)
 
 
-def _import(reader: _Reader) -> Import:
-    module, name, kind = reader.name(), reader.name(), reader.kind()
+def _import(reader: Reader) -> Import:
+    module, name, kind = reader.name(), reader.name(), _kind(reader)
     match kind:
         case Kind.FUNCTION:
             reader.number()
         case Kind.TABLE:
-            reader.value_type()
-            reader.limits()
+            _value_type(reader)
+            _limits(reader)
         case Kind.MEMORY:
-            reader.limits()
+            _limits(reader)
         case Kind.GLOBAL:
-            reader.value_type()
+            _value_type(reader)
             reader.byte()
         case Kind.TAG:
             reader.byte()
@@ -116,85 +118,31 @@ def _import(reader: _Reader) -> Import:
     return Import(module, name, kind)
 
 
-def _export(reader: _Reader) -> Export:
-    name, kind = reader.name(), reader.kind()
+def _export(reader: Reader) -> Export:
+    name, kind = reader.name(), _kind(reader)
     reader.number()
     return Export(name, kind)
 
 
-class _Reader:
-    """The grammar's primitives over a part of the binary."""
+def _kind(reader: Reader) -> Kind:
+    kind = reader.byte()
+    if kind > Kind.TAG:
+        raise Malformed(Reason.UNKNOWN_VALUE, f"{WHAT}: external kind {kind}")
+    return Kind(kind)
 
-    def __init__(self, raw: bytes, at: int, end: int) -> None:
-        self._raw = raw
-        self.at = at
-        self.end = end
 
-    def byte(self) -> int:
-        if self.at >= self.end:
-            raise Malformed(Reason.TRUNCATED, WHAT)
-        self.at += 1
-        return self._raw[self.at - 1]
+def _value_type(reader: Reader) -> None:
+    """A value type; a reference to a defined type carries its heap type."""
+    if reader.byte() in (0x63, 0x64):
+        reader.number(33)
 
-    def number(self, bits: int = 32) -> int:
-        """Unsigned LEB128 of at most `bits` bits (section 5.2.2)."""
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                break
-            if shift >= bits:
-                raise Malformed(Reason.TOO_LARGE, f"{WHAT}: a number of more than {bits} bits")
-        if value >> bits:
-            raise Malformed(Reason.TOO_LARGE, f"{WHAT}: a number of more than {bits} bits")
-        return value
 
-    def count(self) -> int:
-        """A vector's length, which cannot exceed the bytes that are left."""
-        count = self.number()
-        if count > self.end - self.at:
-            raise Malformed(Reason.TRUNCATED, WHAT)
-        return count
-
-    def inside(self, size: int) -> _Reader:
-        """A reader for the next `size` bytes, which this one skips."""
-        if size > self.end - self.at:
-            raise Malformed(Reason.TRUNCATED, f"{WHAT}: a section of {size} bytes")
-        self.at += size
-        return _Reader(self._raw, self.at - size, self.at)
-
-    def name(self) -> str:
-        """A vector of bytes that is UTF-8 (section 5.2.4)."""
-        size = self.count()
-        self.at += size
-        try:
-            return self._raw[self.at - size : self.at].decode()
-        except UnicodeDecodeError:
-            raise Malformed(Reason.SYNTAX, f"{WHAT}: a name is not UTF-8") from None
-
-    def kind(self) -> Kind:
-        kind = self.byte()
-        if kind > Kind.TAG:
-            raise Malformed(Reason.UNKNOWN_VALUE, f"{WHAT}: external kind {kind}")
-        return Kind(kind)
-
-    def value_type(self) -> None:
-        """A value type; a reference to a defined type carries its heap type."""
-        if self.byte() in (0x63, 0x64):
-            self.number(33)
-
-    def limits(self) -> None:
-        """Flags (maximum, shared, 64 bits, custom page size), then the numbers."""
-        flags = self.byte()
-        bits = 64 if flags & 4 else 32
-        self.number(bits)
-        if flags & 1:
-            self.number(bits)
-        if flags & 8:
-            self.number()
-
-    def done(self) -> None:
-        if self.at != self.end:
-            raise Malformed(Reason.TRAILING_BYTES, f"{WHAT}: {self.end - self.at} bytes in a section")
+def _limits(reader: Reader) -> None:
+    """Flags (maximum, shared, 64 bits, custom page size), then the numbers."""
+    flags = reader.byte()
+    bits = 64 if flags & 4 else 32
+    reader.number(bits)
+    if flags & 1:
+        reader.number(bits)
+    if flags & 8:
+        reader.number()

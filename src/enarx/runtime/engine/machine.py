@@ -48,7 +48,7 @@ class Limits(NamedTuple):
 
 
 class Machine:
-    """One engine with one store: everything a single guest needs."""
+    """One engine with one store: everything that a single module needs."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
@@ -57,10 +57,10 @@ class Machine:
         library.wasmtime_config_memory_may_move_set(config, False)
         library.wasmtime_config_wasm_memory64_set(config, False)
         library.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
-        self._engine = library.wasm_engine_new_with_config(config)
-        self._store = library.wasmtime_store_new(self._engine, None, None)
+        self.engine = library.wasm_engine_new_with_config(config)
+        self._store = library.wasmtime_store_new(self.engine, None, None)
         self._context = library.wasmtime_store_context(self._store)
-        self._linker = library.wasmtime_linker_new(self._engine)
+        self._linker = library.wasmtime_linker_new(self.engine)
         self._kept: list[object] = []
 
     def _done(self, error: int | None) -> None:
@@ -74,7 +74,7 @@ class Machine:
     def compile(self, module: bytes) -> int:
         """A module from wasm; EngineError when it does not validate."""
         made = ctypes.c_void_p()
-        self._done(self.library.wasmtime_module_new(self._engine, module, len(module), made))
+        self._done(self.library.wasmtime_module_new(self.engine, module, len(module), made))
         return made.value or 0
 
     def serialize(self, module: int) -> bytes:
@@ -86,7 +86,7 @@ class Machine:
     def load(self, path: str) -> int:
         """A module from compiled code, which must be trusted: it is mapped and executed."""
         made = ctypes.c_void_p()
-        self._done(self.library.wasmtime_module_deserialize_file(self._engine, path.encode(), made))
+        self._done(self.library.wasmtime_module_deserialize_file(self.engine, path.encode(), made))
         return made.value or 0
 
     def define(self, module: str, name: str, shape: str, callback: Callback, *, answers: bool) -> None:

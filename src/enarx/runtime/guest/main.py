@@ -11,7 +11,6 @@ import ctypes
 import fcntl
 import os
 import sys
-from collections.abc import Sequence
 from typing import NoReturn
 
 from enarx.runtime import wire
@@ -20,7 +19,7 @@ from enarx.runtime.engine.capi import Library
 from enarx.runtime.engine.machine import EngineError, Machine, Trapped
 from enarx.runtime.guest.sandbox import close, lock, separate
 from enarx.runtime.guest.start import Start
-from enarx.runtime.guest.system import System
+from enarx.runtime.guest.system import ModuleProgram, Program
 from enarx.runtime.wasi.process import Ended
 from enarx.runtime.wasi.stream import Exhausted
 
@@ -89,8 +88,7 @@ def started(channel: Channel) -> Start:
 
 def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[int, bytes]:
     """The whole life of one guest; the message that tells how it ended."""
-    system = System(machine, start, channel)
-    system.define(start.imports)
+    program = prepared(machine, start, channel)
     folders = [folder.host for folder in start.folders]
     lacking = separate()
     # Losing privileges makes the kernel forget whose death is ours: prctl(2).
@@ -99,21 +97,27 @@ def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[
     if lacking and start.require_sandbox:
         return wire.UNLOCKED, ", ".join(lacking).encode()
     try:
-        module = load(machine, start, channel)
+        load(program, start, channel)
     except EngineError as error:
         return wire.REJECTED, str(error).encode()
-    machine.limit(start.limits)
     close(folders)
     channel.send(wire.RUNNING, ",".join(lacking).encode())
-    return execute(machine, module, system, start.calls)
+    return execute(program)
 
 
-def execute(machine: Machine, module: int, system: System, calls: Sequence[str]) -> tuple[int, bytes]:
-    """Instantiate and call; the message that tells how it ended."""
+def prepared(machine: Machine, start: Start, channel: Channel) -> Program:
+    """The guest that is asked for, with what it imports at hand."""
+    if start.component:
+        from enarx.runtime.guest.component import ComponentProgram
+
+        return ComponentProgram(machine, start, channel)
+    return ModuleProgram(machine, start, channel)
+
+
+def execute(program: Program) -> tuple[int, bytes]:
+    """Run it; the message that tells how it ended."""
     try:
-        instance = machine.instantiate(module, system.memory, system.bridge)
-        for name in calls:
-            machine.call(instance, name, system.bridge)
+        code = program.run()
     except Exhausted as exhausted:
         return wire.EXHAUSTED, str(exhausted).encode()
     except Ended as ended:
@@ -122,28 +126,29 @@ def execute(machine: Machine, module: int, system: System, calls: Sequence[str])
         return wire.TRAPPED, trapped.text.encode()
     except EngineError as error:
         return wire.REJECTED, str(error).encode()
-    return wire.EXITED, b"0"
+    return wire.EXITED, str(code).encode()
 
 
-def load(machine: Machine, start: Start, channel: Channel) -> int:
-    """The module: from code that the agent vouches for, or compiled here and shown to the agent.
+def load(program: Program, start: Start, channel: Channel) -> None:
+    """Have the code: from what the agent vouches for, or compiled here and shown to the agent.
 
     Raises EngineError for a module that does not validate.
     """
     if start.compiled:
         try:
-            return machine.load(f"/proc/self/fd/{start.module}")
+            program.load(f"/proc/self/fd/{start.module}")
         except EngineError:
             # Code of another processor, say. The module itself comes in the next message.
             channel.send(wire.STALE)
             start = started(channel)
+        else:
+            return
     size = os.fstat(start.module).st_size
-    module = machine.compile(os.pread(start.module, size, 0))
+    made = program.compile(os.pread(start.module, size, 0))
     if start.keep_code:
-        code = sealed(machine.serialize(module))
+        code = sealed(made())
         channel.send(wire.COMPILED, descriptors=(code,))
         os.close(code)
-    return module
 
 
 def sealed(raw: bytes) -> int:

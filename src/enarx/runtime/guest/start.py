@@ -39,11 +39,12 @@ DESCRIBED = frozenset({"stdin", "stdout", "stderr", "connection", "listener", "h
 class Start(NamedTuple):
     """Everything that one run of a workload needs.
 
-    module    an anonymous file with the module, or with its compiled code
+    module    an anonymous file with the module or component, or with its compiled code
+    component whether it is a component
     compiled  which of the two it is
     keep_code whether the agent wants the code that the guest's process compiles
-    imports   the names that the module imports of WASI preview 1
-    calls     the exports to call, in order
+    imports   the names that the module imports of WASI preview 1, or the interfaces of a component
+    calls     the exports to call, in order; of a component the one interface
     tree      an anonymous file with the package's files (`join` of path, content, …), or -1
     """
 
@@ -64,10 +65,11 @@ class Start(NamedTuple):
     output_rate: int
     connections: int
     require_sandbox: bool
+    component: bool = False
 
     def encode(self) -> tuple[list[bytes], list[int]]:
         """The fields and the descriptors of a START message."""
-        flags = bytes((self.compiled, self.keep_code, self.tree >= 0, self.require_sandbox))
+        flags = bytes((self.compiled, self.keep_code, self.tree >= 0, self.require_sandbox, self.component))
         fields = [
             flags,
             join(self.args),
@@ -102,6 +104,7 @@ class Start(NamedTuple):
             raise WireError
         return cls(
             module=module,
+            component=bool(flags[4]),
             compiled=bool(flags[0]),
             keep_code=bool(flags[1]),
             args=split(args),

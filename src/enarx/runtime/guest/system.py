@@ -1,49 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The system that a guest sees: its descriptors, and the functions that its imports name."""
+"""A module of WASI preview 1: its descriptors, the functions that its imports name, and its run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from enarx.runtime.channel import Channel
 from enarx.runtime.engine.host import Bridge, HostFunction
 from enarx.runtime.engine.machine import Machine
-from enarx.runtime.guest.start import OpenFile, Start
-from enarx.runtime.wasi import rights
-from enarx.runtime.wasi.descriptor import Descriptor, Table
+from enarx.runtime.guest.files import mount, table_of
+from enarx.runtime.guest.start import Start
 from enarx.runtime.wasi.fd import Descriptors, Sockets
 from enarx.runtime.wasi.memory import GuestMemory
 from enarx.runtime.wasi.poll import Poll
 from enarx.runtime.wasi.process import Process
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
-from enarx.runtime.wasi.stream import Meter, Null, Script, Stream
 
 
-def opened(file: OpenFile, meter: Meter) -> Descriptor:
-    """The descriptor that plays one file of the manifest."""
-    match file.kind:
-        case "null":
-            return Null()
-        case "script":
-            return Script(file.content)
-        case "stdin":
-            return Stream(file.host, rights.FD_READ, meter)
-        case "stdout" | "stderr":
-            return Stream(file.host, rights.FD_WRITE, meter)
-        case _:
-            return _socket(file)
+class Program(Protocol):
+    """A guest on its way from bytes to its end."""
 
+    def load(self, path: str) -> None:
+        """Take compiled code; EngineError when this engine did not make it."""
 
-def _socket(file: OpenFile) -> Descriptor:
-    from enarx.runtime.wasi.socket import Connection, Handover, Listener
+    def compile(self, raw: bytes) -> Callable[[], bytes]:
+        """Compile; what serializes the code. EngineError when it does not validate."""
 
-    match file.kind:
-        case "listener":
-            return Listener(file.host)
-        case "handover":
-            return Handover(file.host)
-        case _:
-            return Connection(file.host)
+    def run(self) -> int:
+        """Run to the end; the exit code, or raises what ended it."""
 
 
 class System:
@@ -53,31 +38,11 @@ class System:
         self.memory = GuestMemory()
         self.bridge = Bridge(machine.library, self.memory, self._attach)
         self._machine = machine
-        self._channel = channel
         self._start = start
-        self._table = Table(start.most_files)
-        meter = Meter(start.output_rate)
-        for file in start.files:
-            self._table.add(opened(file, meter))
+        self._table = table_of(start)
         if any(name.startswith(("path_", "fd_prestat_")) for name in start.imports):
-            self._mount()
+            mount(self._table, start, channel)
         self._parts: dict[str, object] = {}
-
-    def _mount(self) -> None:
-        """Open the folders that the guest starts with, after its files and from 3 on."""
-        from enarx.runtime.guest.tree import INHERITING, root
-        from enarx.runtime.wasi.directory import OpenDirectory
-        from enarx.runtime.wasi.hostdir import HostFolder
-
-        first = max(3, len(self._start.files))
-        opened = [
-            OpenDirectory(HostFolder(folder.host), rights.DIRECTORY, INHERITING, folder.guest)
-            for folder in self._start.folders
-        ]
-        if all(folder.guest != "/" for folder in self._start.folders):
-            opened.append(root(self._start.tree, self._start.storage, self._channel))
-        for number, folder in enumerate(opened, start=first):
-            self._table.put(number, folder)
 
     def _attach(self, caller: int) -> None:
         self._machine.attach(self.memory, caller)
@@ -116,3 +81,32 @@ class System:
                 return lambda: Paths(self.memory, self._table)
             case _:
                 return lambda: Process(self.memory, self._start.args, self._start.env)
+
+
+class ModuleProgram:
+    """A module with its system."""
+
+    def __init__(self, machine: Machine, start: Start, channel: Channel) -> None:
+        self._machine = machine
+        self._start = start
+        self._system = System(machine, start, channel)
+        self._system.define(start.imports)
+        self._module = 0
+
+    def load(self, path: str) -> None:
+        """Take compiled code."""
+        self._module = self._machine.load(path)
+
+    def compile(self, raw: bytes) -> Callable[[], bytes]:
+        """Compile; what serializes the code."""
+        self._module = self._machine.compile(raw)
+        return lambda: self._machine.serialize(self._module)
+
+    def run(self) -> int:
+        """Instantiate, and call what is to be called."""
+        machine, system = self._machine, self._system
+        machine.limit(self._start.limits)
+        instance = machine.instantiate(self._module, system.memory, system.bridge)
+        for name in self._start.calls:
+            machine.call(instance, name, system.bridge)
+        return 0

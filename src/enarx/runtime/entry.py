@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether a module or component can be run, and where it starts."""
+
+from __future__ import annotations
+
+from enarx.errors import Reason, Unacceptable
+from enarx.runtime.wasi.signature import MODULE, PARAMETERS
+from enarx.workload import module as outline
+from enarx.workload.component import COMMAND, Component
+
+
+def entry(module: outline.Module) -> tuple[str, ...]:
+    """The exports to call, in order; raises for what cannot be run."""
+    if module.component:
+        return (component_entry(module.component),)
+    for wanted in module.imports:
+        known = wanted.module == MODULE and wanted.name in PARAMETERS
+        if not known or wanted.kind is not outline.Kind.FUNCTION:
+            hint = f"a Keep provides the functions of {MODULE} and nothing else"
+            raise Unacceptable(Reason.IMPORT_UNKNOWN, f"{wanted.module}.{wanted.name}", hint=hint)
+    if module.entry is None:
+        hint = "export a function named '_start' (a command) or ''"
+        raise Unacceptable(Reason.NO_ENTRY_POINT, "the module exports no function to start with", hint=hint)
+    return (outline.REACTOR, module.entry) if module.reactor else (module.entry,)
+
+
+def component_entry(component: Component) -> str:
+    """The interface whose function is to be called; raises for a component that cannot be run."""
+    from enarx.runtime.component.world import missing
+
+    for name in missing(component):
+        raise Unacceptable(Reason.IMPORT_UNKNOWN, name, hint="a Keep provides WASI 0.2 and nothing else")
+    found = component.exported(COMMAND)
+    if found is None:
+        hint = f"export {COMMAND}@0.2 (a command)"
+        raise Unacceptable(Reason.NO_ENTRY_POINT, "the component exports nothing to start with", hint=hint)
+    return found
