@@ -64,7 +64,12 @@ def test_what_a_local_package_holds_asks_for_and_gets(enarx: Any, folder: Path) 
     found = json.loads(enarx("package", "info", folder, "--json").out)
     assert found["digest"] == local(folder).digest.hex()
     assert [one["path"] for one in found["files"]] == ["Enarx.toml", "data/table.bin", "main.wasm"]
-    assert (found["entry"], found["imports"], found["grants"], found["notes"]) == ("_start", [], ["fd 0: stdout"], [])
+    assert (found["entry"], found["imports"], found["grants"], found["notes"]) == (
+        "_start",
+        [],
+        ["fd 0: stdout"],
+        ["Enarx.toml grants standard output, and the module imports nothing that could use it"],
+    )
     assert "grants   fd 0: stdout\n" in enarx("package", "info", folder).out
 
 

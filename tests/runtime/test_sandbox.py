@@ -15,10 +15,12 @@ import wasmtime
 
 from enarx.runtime.guest.sandbox import ALLOW, DENY, filter_program
 from enarx.runtime.process import run
+from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.spawn import spawn
 from enarx.runtime.tls import self_signed
 from enarx.runtime.workload import NO_STDIO, Workload
-from enarx.workload.manifest import DEFAULT, Listen, Manifest, Null
+from enarx.workload.manifest import DEFAULT, Listen, Manifest, Null, Sealed
+from tests.runtime.sealed.host import SCOPE, Host, Keeper
 
 ATTACK = r"""
 import sys
@@ -89,7 +91,9 @@ def attack(program):
     held = [o for o in gc.get_objects() if isinstance(o, (dict, list, tuple))]
     texts = [o for h in held for o in (h.values() if isinstance(h, dict) else h) if isinstance(o, (bytes, bytearray, str))]
     mark = bytes.fromhex("50524956415445204b4559")
-    keys = [t for t in texts if (t.encode("utf-8", "replace") if isinstance(t, str) else bytes(t)).find(mark) >= 0]
+    marks = (mark, bytes.fromhex("5ea1ed") * 10)
+    raw = [t.encode("utf-8", "replace") if isinstance(t, str) else bytes(t) for t in texts]
+    keys = [t for t in raw if any(one in t for one in marks)]
     modules = sorted(m for m in sys.modules if m.partition(".")[0] in ("ssl", "_ssl", "cryptography", "OpenSSL", "msgspec"))
     found = {"tries": results, "kinds": kinds(), "keys": len(keys), "modules": modules, "environment": dict(os.environ)}
     return wire.TRAPPED, json.dumps(found).encode()
@@ -97,7 +101,12 @@ def attack(program):
 guest.execute = attack
 guest.main(sys.argv[2], parent)
 """
-MODULE = bytes(wasmtime.wat2wasm('(module (func (export "_start")))'))
+MODULE = bytes(
+    wasmtime.wat2wasm("""(module
+        (import "wasi_snapshot_preview1" "path_open"
+            (func (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (func (export "_start")))""")
+)
 SOCKET, CHARACTER = 0o14, 0o2
 
 
@@ -106,11 +115,14 @@ def loot() -> dict[str, object]:
     """What the attack found in the process of a guest that listens with TLS."""
     from datetime import UTC, datetime
 
-    manifest = Manifest(files=(Null(), Listen("web", 0, "tls", "127.0.0.1")))
+    sealed = Sealed("this-machine", "launch", "not detected")
+    manifest = Manifest(files=(Null(), Listen("web", 0, "tls", "127.0.0.1")), sealed=sealed)
+    keeper = Keeper(bytes.fromhex("5ea1ed") * 10 + b"//", detected=False)
+    mount = Mount(sealed, Host(), keeper, SCOPE, storage=None, report=lambda _: None)
     identity = self_signed(when=datetime.now(UTC))
     os.environ["ENARX_TEST_SECRET"] = "hidden"
     try:
-        found = run(Workload(MODULE, manifest), identity=identity, stdio=NO_STDIO, process=spawn(ATTACK))
+        found = run(Workload(MODULE, manifest), identity=identity, stdio=NO_STDIO, process=spawn(ATTACK), mount=mount)
     finally:
         del os.environ["ENARX_TEST_SECRET"]
     loot: dict[str, object] = json.loads(found.trace)
@@ -134,13 +146,13 @@ def test_no_key_and_no_library_that_handles_keys_is_there(loot: dict[str, object
 
 
 def test_the_process_holds_what_it_was_granted_and_nothing_else(loot: dict[str, object]) -> None:
-    """Null files as 0 to 2, the channel, the module, and the channel on which TLS connections arrive."""
+    """Null files as 0 to 2, the channel, the module, its provided files, and the channel on which TLS connections arrive."""
     kinds = loot["kinds"]
     assert isinstance(kinds, dict)
     assert [CHARACTER] * 3 == [kinds.pop(n) for n in ("0", "1", "2")]
     assert 2 == sum(kind == SOCKET for kind in kinds.values())
     assert {SOCKET, 0o10} == set(kinds.values())
-    assert len(kinds) <= 4
+    assert len(kinds) <= 5
 
 
 def test_a_hostile_process_that_says_nonsense_ends() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.workload import manifest, module
 from enarx.workload.component import COMMAND, Component
-from enarx.workload.manifest import Connect, File, Listen, Manifest, Stdin
+from enarx.workload.manifest import Connect, File, Listen, Manifest, Stderr, Stdin, Stdout
 from enarx.workload.package import Package
 from enarx.workload.tree import DIRECTORY
 
@@ -46,6 +46,8 @@ def _grants(granted: Manifest) -> list[str]:
     lines = [f"fd {number}: {_file(one)}" for number, one in enumerate(granted.files)]
     lines += [f"accept on port {port}: {rule.prot}" for port, rule in granted.network.incoming.items()]
     lines += [f"connect to {host}: {rule.prot}" for host, rule in granted.network.outgoing.items()]
+    if (kept := granted.sealed) is not None:
+        lines.append(f"/sealed: seal {kept.seal}, bound to the {kept.bind}, rollback {kept.rollback}")
     lines += [f"argument {argument!r}" for argument in granted.args]
     lines += [f"environment {name}" for name in granted.env]
     return lines
@@ -68,12 +70,7 @@ def _notes(outline: module.Module, granted: Manifest) -> list[str]:
     if outline.component:
         return _component_notes(outline.component, granted)
     found = [f"a Keep has no {one.module}.{one.name}" for one in outline.imports if not _known(one)]
-    accepts = any(one.name == "sock_accept" for one in outline.imports)
-    listens = any(isinstance(one, Listen) for one in granted.files)
-    if accepts and not listens and not granted.network.incoming:
-        found.append("the module accepts connections, and Enarx.toml grants no socket that listens")
-    if listens and not accepts:
-        found.append("Enarx.toml grants a socket that listens, and the module accepts no connections")
+    found += _unmatched({one.name for one in outline.imports}, granted)
     if granted.input_from_host:
         found.append("the host feeds standard input: certificates say `input: host`")
     if outline.entry is None:
@@ -90,6 +87,36 @@ def _component_notes(component: Component, granted: Manifest) -> list[str]:
     if component.exported(COMMAND) is None:
         found.append(f"no export named {COMMAND}: it cannot be run")
     return found
+
+
+def _unmatched(imports: set[str], granted: Manifest) -> list[str]:
+    """What is imported and nothing granted for, and what is granted and nothing imported for."""
+    listens = any(isinstance(one, Listen) for one in granted.files)
+    connects = any(isinstance(one, Connect) for one in granted.files)
+    network = granted.network
+    found = []
+    if "sock_accept" in imports and not (listens or network.incoming):
+        found.append("the module accepts connections, and Enarx.toml grants no socket that listens")
+    elif imports & {"sock_recv", "sock_send"} and not (listens or connects or network.incoming or network.outgoing):
+        found.append("the module uses sockets, and Enarx.toml grants none")
+    if listens and "sock_accept" not in imports:
+        found.append("Enarx.toml grants a socket that listens, and the module accepts no connections")
+    reads, writes = imports & {"fd_read", "sock_recv"}, imports & {"fd_write", "sock_send"}
+    unused = [
+        ("a socket that connects", connects, reads | writes),
+        ("connections at run time", network.outgoing, imports & {"path_open"}),
+        ("listening at run time", network.incoming, imports & {"path_open"}),
+        ("/sealed", granted.sealed is not None, imports & {"path_open"}),
+        ("standard input", any(isinstance(one, Stdin) for one in granted.files), imports & {"fd_read"}),
+        ("standard output", any(isinstance(one, Stdout | Stderr) for one in granted.files), imports & {"fd_write"}),
+        ("arguments", granted.args, imports & {"args_get"}),
+        ("environment variables", granted.env, imports & {"environ_get"}),
+    ]
+    return found + [
+        f"Enarx.toml grants {what}, and the module imports nothing that could use it"
+        for what, given, used in unused
+        if given and not used
+    ]
 
 
 def _known(wanted: module.Import) -> bool:

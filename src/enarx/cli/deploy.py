@@ -24,6 +24,20 @@ from enarx.workload.launch import Launch
 STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
 
 
+SAID = {
+    "state": "keep: {state}",
+    "listening": "keep: {name} listens on {address} ({prot})",
+    "attesting": "keep: verify it with `enarx verify https://{address} --policy FILE`",
+    "not-renewed": "keep: its certificate was not renewed: {reason}: {subject}",
+    "awaiting": "keep: waits for secrets: {secrets}",
+    "awaiting-broker": "keep: waits for the broker of its sealed volume: `enarx broker`",
+    "sealed": "keep: /sealed: seal: {seal}, rollback: {rollback}",
+    "not-sealed": "keep: /sealed: {reason}: {subject}",
+    "trace": "{text}",
+}
+"""What is said of an event; of others nothing."""
+
+
 def deploy(
     package: Annotated[
         str, typer.Argument(help="[HOST/]USER/REPO:TAG, https://… of a tag, file:DIR, or image:steward.")
@@ -51,6 +65,13 @@ def deploy(
     await_secret: Annotated[
         list[str] | None, typer.Option(help="Wait until a secret of this NAME is released; see `enarx release`.")
     ] = None,
+    sealed: Annotated[
+        Path | None, typer.Option(help="Folder of this machine where the Keep stores `/sealed`, encrypted.")
+    ] = None,
+    package_signature: Annotated[
+        Path | None, typer.Option(help='The package\'s signature, for [sealed] bind = "signer".')
+    ] = None,
+    package_key: Annotated[Path | None, typer.Option(help="PEM of the public key that made it.")] = None,
     attest: Annotated[str, typer.Option(help="HOST:PORT where relying parties may ask.")] = "127.0.0.1:0",
     save_launch: Annotated[Path | None, typer.Option(help="Write the launch document here.")] = None,
     events: Annotated[Path | None, typer.Option(help="Append the Keep's events here, one JSON object a line.")] = None,
@@ -69,13 +90,15 @@ def deploy(
             digest=digest,
             tenant_key=tenant_key,
             secrets=tuple(await_secret or ()),
+            package_signature=package_signature,
+            package_key=package_key,
         )
     )
     if save_launch is not None:
         from enarx.cli.files import write
 
         write(save_launch, placed.launch.encoded())
-    return run(placed, launched(machine, placed.launch), attest=attest, events=events, backend=backend)
+    return run(placed, launched(machine, placed.launch), attest=attest, events=events, backend=backend, sealed=sealed)
 
 
 def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Any:
@@ -113,25 +136,48 @@ def launched(machine: Any, launch: Launch) -> Chip | None:
     return store.launched(machine, launch.digest(), store.agent_measurement())
 
 
-def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: str) -> Any:
+def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: str, sealed: Path | None) -> Any:
     """The Keep on its backend: an agent in a process, or the same agent in a machine of its own."""
     document = placed.launch.encoded()
     stdio = {name: STDIO[name] for name, source in placed.launch.stdio.items() if source == "host"}
     if backend in {"process", "auto"}:
         return ProcessKeep(
-            document, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio, code=cache_folder()
+            document,
+            chip=chip,
+            attest=attest,
+            cas=placed.cas,
+            nodes=placed.nodes,
+            stdio=stdio,
+            code=cache_folder(),
+            sealed=sealed,
         )
     from enarx.cli.vm_backend import opened
 
     launch = placed.launch.digest()
     return opened(
-        backend, document, launch=launch, chip=chip, attest=attest, cas=placed.cas, nodes=placed.nodes, stdio=stdio
+        backend,
+        document,
+        launch=launch,
+        chip=chip,
+        attest=attest,
+        cas=placed.cas,
+        nodes=placed.nodes,
+        stdio=stdio,
+        sealed=sealed,
     )
 
 
-def run(placed: order.Placed, chip: Chip | None, *, attest: str, events: Path | None, backend: str = "process") -> int:
+def run(
+    placed: order.Placed,
+    chip: Chip | None,
+    *,
+    attest: str,
+    events: Path | None,
+    backend: str = "process",
+    sealed: Path | None = None,
+) -> int:
     """Open the Keep, tell what happens, and pass on the program's exit code."""
-    keep = _opened(backend, placed, chip, attest=attest)
+    keep = _opened(backend, placed, chip, attest=attest, sealed=sealed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keep.ask_to_stop())
     refused: EnarxError | None = None
@@ -167,22 +213,17 @@ def _tell(event: dict[str, Any], events: Path | None) -> None:
     if events is not None:
         with events.open("a", encoding="utf-8") as file:
             file.write(json.dumps(event, default=_plain) + "\n")
-    match event.get("event"):
-        case "state":
-            said = f"keep: {event.get('state')}"
-        case "listening":
-            said = f"keep: {event.get('name')} listens on {event.get('address')} ({event.get('prot')})"
-        case "attesting":
-            said = f"keep: verify it with `enarx verify https://{event.get('address')} --policy FILE`"
-        case "not-renewed":
-            said = f"keep: its certificate was not renewed: {event.get('reason')}: {event.get('subject')}"
-        case "awaiting":
-            said = f"keep: waits for secrets: {', '.join(map(str, event.get('secrets', ())))}"
-        case "trace":
-            said = str(event.get("text", "")).rstrip()
-        case _:
-            return
-    print("".join(c if c.isprintable() or c == "\n" else "?" for c in said), file=sys.stderr, flush=True)
+    if (said := SAID.get(str(event.get("event")))) is None:
+        return
+    shown = said.format_map(_Blank({**event, "secrets": ", ".join(map(str, event.get("secrets", ())))}))
+    print("".join(c if c.isprintable() or c == "\n" else "?" for c in shown.rstrip()), file=sys.stderr, flush=True)
+
+
+class _Blank(dict[str, Any]):
+    """An event of an agent that left something out is still told."""
+
+    def __missing__(self, key: str) -> str:
+        return ""
 
 
 def _plain(value: object) -> str:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.cli.files import read, write
 from enarx.cli.reach import local
+from enarx.cli.references import public_key
 from enarx.codec.digest import sha256, unhex
 from enarx.codec.x509 import from_pem
 from enarx.errors import Misused, Reason
@@ -22,6 +23,7 @@ from enarx.registry import name as names
 from enarx.registry.client import Drawbridge
 from enarx.registry.connection import client_context
 from enarx.workload import manifest as manifests
+from enarx.workload import signature
 from enarx.workload.launch import Launch
 from enarx.workload.manifest import Manifest, Stderr, Stdin, Stdout
 from enarx.workload.package import MANIFEST, MODULE, Package
@@ -42,6 +44,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None
     tenant_key: Path | None
     secrets: tuple[str, ...] = ()
+    package_signature: Path | None = None
+    package_key: Path | None = None
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +71,7 @@ def place(wishes: Wishes) -> Placed:
         raise Misused(Reason.MISSING, "a Steward", hint="--steward URL, or `steward` in Enarx.toml")
     steward_pem = _pem(wishes.steward_ca, "--steward-ca")
     source_pem = _pem(wishes.ca_bundle, "--ca-bundle") if source else b""
+    signed, signer = _signed(wishes)
     launch = Launch(
         package=package.digest,
         tenant=_tenant(wishes.tenant_key),
@@ -79,10 +84,22 @@ def place(wishes: Wishes) -> Placed:
         env=wishes.environment,
         stdio=_stdio(manifest),
         secrets=wishes.secrets,
+        signature=signed,
+        signer=signer,
     )
     return Placed(
         launch=launch, cas=steward_pem + source_pem, nodes={} if source else {"": package.root, **package.nodes}
     )
+
+
+def _signed(wishes: Wishes) -> tuple[bytes | None, bytes | None]:
+    """The package's signature and the key that made it, for a Keep that must know its signer."""
+    if wishes.package_signature is None and wishes.package_key is None:
+        return None, None
+    if wishes.package_signature is None or wishes.package_key is None:
+        raise Misused(Reason.USAGE, "--package-signature and --package-key go together")
+    signer, _ = public_key(wishes.package_key)
+    return read(wishes.package_signature, limit=signature.MAX_BYTES), signer
 
 
 def _part(wishes: Wishes) -> Placed:

@@ -72,10 +72,11 @@ def _judgement(keep: str, secrets: Secrets, terms: Terms, when: datetime) -> Jud
         if not error.checks:
             raise
         return of_error(keep, error, when=when, past=False)
-    return _shown(keep, judged, terms)
+    return shown(keep, judged, terms)
 
 
-def _shown(keep: str, judged: Judged, terms: Terms) -> Judgement:
+def shown(keep: str, judged: Judged, terms: Terms) -> Judgement:
+    """What came of judging, as it is shown."""
     judgement = of_appraisal(
         keep,
         judged.appraisal,

@@ -16,17 +16,22 @@ from typing import NamedTuple
 from enarx.runtime.spawn import GuestProcess, spawn
 
 USAGE = """\
-Usage: enarx run MODULE [--wasmcfgfile F] [--backend B] [--dir HOST::GUEST] [-- ARGS]
+Usage: enarx run MODULE [--wasmcfgfile F] [--backend B] [--dir HOST::GUEST] [--env NAME=VALUE]
+                 [--sealed FOLDER --sealed-root F] [-- ARGS]
 
 Run a local WebAssembly module in a Keep. Its exit code becomes ours.
 
   --wasmcfgfile F    the module's Enarx.toml (default: standard streams and nothing else)
   --backend B        process (default), kvm, tcg, snp, tdx or sgx
   --dir HOST::GUEST  show the guest a folder of this machine (process only; may be repeated)
+  --env NAME=VALUE   add to the guest's environment, after that of Enarx.toml (may be repeated)
+  --sealed FOLDER    where the guest's /sealed is kept, encrypted (process only)
+  --sealed-root F    the 32 bytes that it is encrypted under; made where there is no such file
   --require-sandbox  do not run where the kernel lacks a part of the guest's sandbox
   -- ARGS            arguments for the guest, after those of Enarx.toml
 """
 BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
+VALUED = ("--wasmcfgfile", "--backend", "--dir", "--env", "--sealed", "--sealed-root")
 SIGINT = 2
 MOST_EXIT = 255
 
@@ -38,6 +43,9 @@ class Command(NamedTuple):
     wasmcfgfile: str | None = None
     backend: str = "process"
     folders: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    sealed: str | None = None
+    sealed_root: str | None = None
     args: tuple[str, ...] = ()
     require_sandbox: bool = False
     help: bool = False
@@ -82,7 +90,7 @@ def parse(argv: list[str]) -> Command:
             return command._replace(help=True)
         if word == "--require-sandbox":
             command = command._replace(require_sandbox=True)
-        elif name in ("--wasmcfgfile", "--backend", "--dir"):
+        elif name in VALUED:
             if not joined and not rest:
                 raise Misused(Reason.USAGE, f"{name} needs a value", hint="enarx run --help")
             command = _with(command, name, value if joined else rest.pop(0))
@@ -103,6 +111,12 @@ def _with(command: Command, name: str, value: str) -> Command:
         return command._replace(wasmcfgfile=value)
     if name == "--dir":
         return command._replace(folders=(*command.folders, value))
+    if name == "--env":
+        return command._replace(env=(*command.env, value))
+    if name == "--sealed":
+        return command._replace(sealed=value)
+    if name == "--sealed-root":
+        return command._replace(sealed_root=value)
     if value not in BACKENDS:
         raise Misused(Reason.BACKEND_UNKNOWN, f"backend {value!r}", hint=f"one of {', '.join(BACKENDS)}")
     return command._replace(backend=value)
@@ -128,6 +142,7 @@ def _run(command: Command, guest: GuestProcess) -> int:
     from enarx.workload.manifest import parse as parse_manifest
 
     module, manifest, tree = _read(command.module), DEFAULT, {}
+    mount = None
     if command.wasmcfgfile is not None:
         manifest = parse_manifest(_read(command.wasmcfgfile), where=command.wasmcfgfile)
         tree = _sources(manifest.sources, command.wasmcfgfile)
@@ -137,10 +152,15 @@ def _run(command: Command, guest: GuestProcess) -> int:
         tree,
         folders=_folders(command.folders),
         args=command.args,
+        env=_environment(command.env),
         require_sandbox=command.require_sandbox,
     )
+    if command.sealed is not None or command.sealed_root is not None:
+        from enarx.cli.run_sealed import mounted
+
+        mount = mounted(command.sealed, command.sealed_root, manifest)
     try:
-        ending = run(workload, store=CodeStore(cache_folder()), process=guest, on_running=_warn)
+        ending = run(workload, store=CodeStore(cache_folder()), process=guest, on_running=_warn, mount=mount)
     except Malformed as error:
         raise Malformed(error.reason, f"{command.module}: {error.subject}", hint=error.hint) from None
     if ending.trace:
@@ -171,6 +191,15 @@ def _unavailable(backend: str) -> Exception:
 
     hint = "--backend process isolates by processes, and proves nothing to anybody"
     return Undetermined(Reason.BACKEND_UNAVAILABLE, f"{backend}: run has no launcher for it yet", hint=hint)
+
+
+def _environment(typed: tuple[str, ...]) -> dict[str, str]:
+    from enarx.errors import Misused, Reason
+
+    pairs = [word.partition("=") for word in typed]
+    if strange := next((word for word in typed if word.find("=") < 1), None):
+        raise Misused(Reason.SYNTAX, f"--env {strange!r}", hint="--env NAME=VALUE")
+    return {name: value for name, _, value in pairs}
 
 
 def _folders(typed: tuple[str, ...]) -> dict[str, str]:

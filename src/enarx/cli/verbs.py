@@ -27,6 +27,9 @@ VERBS: dict[str, Verb] = {
         "enarx.cli.verify:verify", "Check a running Keep, a bundle, or a file of evidence; show every check."
     ),
     "release": Verb("enarx.cli.release:release", "Release secrets to a running Keep that a policy accepts."),
+    "broker": Verb(
+        "enarx.cli.broker:broker", "Release a sealing root to a Keep that a policy accepts; hold its volume's version."
+    ),
     "vectors": Verb("enarx.cli.vectors:vectors", "Judge every case of every evidence vector below a folder."),
     "demo": Verb("enarx.cli.demo:demo", "Tell the whole story on this machine."),
 }

@@ -29,6 +29,7 @@ def opened(
     nodes: Mapping[str, bytes],
     stdio: Mapping[str, int],
     measured: bool = False,
+    sealed: Path | None = None,
 ) -> VmKeep:
     """A machine for this launch document. Where it connects is enforced inside, by the manifest."""
     accelerator = Accelerator(backend)
@@ -43,6 +44,7 @@ def opened(
         cas=cas,
         nodes=nodes,
         stdio=stdio,
+        sealed=sealed,
         reach=lambda _host, _port: True,
     )
     held = keep.machine.protection

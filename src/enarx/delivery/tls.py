@@ -56,6 +56,10 @@ class Deadline:
         self._wait()
         self._stream.sendall(data)
 
+    def allow(self, seconds: float) -> None:
+        """So much time from now on."""
+        self._end = time.monotonic() + seconds
+
     def _wait(self) -> None:
         left = self._end - time.monotonic()
         if left <= 0:
@@ -106,7 +110,25 @@ class Tls:
 
     def receive(self, limit: int) -> bytes:
         """The peer's next message, of at most `limit` bytes."""
-        size = int.from_bytes(self._exactly(4), "big")
+        return self._body(self._exactly(4), limit)
+
+    def allow(self, seconds: float) -> None:
+        """Time for what comes next, on a stream that counts it."""
+        if isinstance(self._stream, Deadline):
+            self._stream.allow(seconds)
+
+    def next(self, limit: int) -> bytes | None:
+        """As `receive`; None when the peer hangs up between two messages."""
+        try:
+            head = self._exactly(4)
+        except (Undetermined, Unauthentic) as error:
+            if error.reason is Reason.TIMED_OUT:
+                raise
+            return None
+        return self._body(head, limit)
+
+    def _body(self, head: bytes, limit: int) -> bytes:
+        size = int.from_bytes(head, "big")
         if size > limit:
             raise Malformed(Reason.TOO_LARGE, f"{self._peer}: message of {size} bytes, at most {limit}")
         return self._exactly(size)

@@ -17,28 +17,32 @@ from OpenSSL import SSL
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate, from_pem
 from enarx.delivery import exchange, release
+from enarx.delivery import sealed as sealed_protocol
 from enarx.delivery.exchange import Answer, Question
 from enarx.delivery.listener import PATIENCE, Handler, Listener, server_context
 from enarx.delivery.release_service import PATIENCE as RELEASE_PATIENCE
 from enarx.delivery.release_service import Delivery, releasing
+from enarx.delivery.sealed_service import Broker, brokering
 from enarx.delivery.service import attesting
-from enarx.errors import EnarxError, Faulty, Misused, Reason, Unacceptable
+from enarx.errors import EnarxError, Faulty, Misused, Reason
 from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
-from enarx.keep import awaiting, renewal
+from enarx.keep import awaiting, renewal, sealed, steering
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
+from enarx.platform.objects import Objects
 from enarx.registry import connection
 from enarx.registry.client import Drawbridge
 from enarx.runtime import process as runtime
+from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Exit, Identity, Stdio, Workload
 from enarx.workload import launch as launch_document
 from enarx.workload import manifest as manifests
-from enarx.workload.manifest import Limits, Manifest
+from enarx.workload.manifest import Limits
 from enarx.workload.package import Package, receive
 
 LOOK_EVERY = 0.2
@@ -49,13 +53,21 @@ class Agent:
     """One Keep's agent. Each act may be performed once, in the order of the story."""
 
     def __init__(
-        self, opening: Opening, link: Link, device: Device, stdio: Mapping[str, int], store: CodeStore | None
+        self,
+        opening: Opening,
+        link: Link,
+        device: Device,
+        stdio: Mapping[str, int],
+        store: CodeStore | None,
+        objects: Objects | None = None,
     ) -> None:
         self._opening = opening
         self._link = link
         self._device = device
         self._stdio = stdio
         self._store = store
+        self._objects = objects
+        self._broker = Broker()
         self.launch = launch_document.parse(opening.launch)
         self.stop = threading.Event()
         self.exit: Exit | None = None
@@ -70,6 +82,7 @@ class Agent:
         }
         self._attestation: Listener | None = None
         self._watching = False
+        self._handlers: dict[bytes, Handler] = {}
 
     def perform(self, act: Act) -> None:
         """Do one act; raises what kept it from being done."""
@@ -77,6 +90,7 @@ class Agent:
 
     def close(self) -> None:
         """Answer no more questions."""
+        self._broker.detach()
         if self._attestation is not None:
             self._attestation.stop()
 
@@ -145,8 +159,8 @@ class Agent:
     def _fetch(self) -> None:
         self._package = self._received()
         self._manifest = manifests.parse(self._package.manifest)
-        self._require_same_steward(self._manifest)
-        self._require_input(self._manifest)
+        steering.require_same_steward(self._manifest, self.launch)
+        steering.require_input(self._manifest, self.launch)
 
     def _received(self) -> Package:
         if self.launch.source is None:
@@ -158,21 +172,6 @@ class Agent:
         )
         with Drawbridge(context) as registry:
             return registry.fetch(self.launch.source, self.launch.package)
-
-    def _require_same_steward(self, manifest: Manifest) -> None:
-        """A manifest's Steward is only compared with the launch document's (design 4.4)."""
-        if manifest.steward is not None and manifest.steward.rstrip("/") != (self.launch.steward or "").rstrip("/"):
-            raise Unacceptable(
-                Reason.LAUNCH_MISMATCH,
-                f"the manifest's steward is {manifest.steward}, the launch document's {self.launch.steward}",
-            )
-
-    def _require_input(self, manifest: Manifest) -> None:
-        """Input of the host is in the launch document, so that the certificate can say so."""
-        if manifest.input_from_host and self.launch.stdio.get("stdin") != "host":
-            raise Unacceptable(
-                Reason.LAUNCH_MISMATCH, "the manifest reads stdin from the host, the launch document does not"
-            )
 
     def _start(self) -> None:
         granted = {
@@ -188,12 +187,14 @@ class Agent:
             caps=Limits(**self.launch.limits),
             secrets=self._secrets(),
         )
+        mount = self._mounted()
         self._guest = runtime.start(
             workload,
             identity=self._identity,
             stdio=Stdio(**granted),
             store=self._store,
             attest=self._guest_evidence,
+            mount=mount,
         )
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
@@ -204,11 +205,38 @@ class Agent:
         if not self.launch.secrets:
             return {}
         delivery = Delivery()
-        handler = releasing(self._device.evidence, delivery, spki=self._spki, launch=self._opening.launch)
-        self._attest_from_now_on({release.ALPN: handler})
+        self._handlers[release.ALPN] = releasing(
+            self._device.evidence, delivery, spki=self._spki, launch=self._opening.launch
+        )
+        self._attest_from_now_on()
         self._link.report("awaiting", secrets=list(self.launch.secrets))
         self._watch()
         return awaiting.awaited(delivery, self.launch, self.stop)
+
+    def _mounted(self) -> Mount | None:
+        """The sealed volume, if the manifest asks for one; waits for the broker that releases its root."""
+        wanted = self._manifest.sealed
+        if wanted is None:
+            return None
+        if wanted.seal == "tenant":
+            self._attest_from_now_on()
+            self._link.report("awaiting-broker")
+            self._watch()
+            sealed.awaited(self._broker, self.stop)
+        mount = sealed.mounted(
+            self._manifest,
+            self.launch,
+            objects=self._objects,
+            device=self._device,
+            broker=self._broker,
+            report=self._not_sealed,
+        )
+        self._link.report("sealed", seal=mount.seal, rollback=mount.rollback)
+        return mount
+
+    def _not_sealed(self, error: EnarxError) -> None:
+        """The guest was told EIO; its owner hears why."""
+        self._link.report("not-sealed", family=error.family, reason=str(error.reason), subject=error.subject)
 
     def _watch(self) -> None:
         if not self._watching:
@@ -217,18 +245,21 @@ class Agent:
 
     def _patience(self) -> float:
         """A tenant judges while it is connected; relying parties ask and go."""
-        return RELEASE_PATIENCE if self.launch.secrets else PATIENCE
+        return RELEASE_PATIENCE if len(self._handlers) > 1 else PATIENCE
 
     def _context(self) -> SSL.Context:
-        protocols = [exchange.ALPN, *([release.ALPN] if self.launch.secrets else [])]
-        return server_context(self._identity.key_pem, self._identity.chain_pem, protocols)
+        return server_context(self._identity.key_pem, self._identity.chain_pem, self._handlers)
 
-    def _attest_from_now_on(self, more: Mapping[bytes, Handler] | None = None) -> None:
+    def _attest_from_now_on(self) -> None:
         if self._attestation is not None:
             return
-        handlers = {exchange.ALPN: attesting(self._answer), **(more or {})}
+        self._handlers[exchange.ALPN] = attesting(self._answer)
+        if self._manifest.sealed is not None:
+            self._handlers[sealed_protocol.ALPN] = brokering(
+                self._device.evidence, self._broker, spki=self._spki, launch=self._opening.launch
+            )
         host, port = self._opening.attest
-        self._attestation = Listener(self._context(), handlers, host=host, port=port, patience=self._patience())
+        self._attestation = Listener(self._context(), self._handlers, host=host, port=port, patience=self._patience())
         self._attestation.start()
         host, port = self._attestation.address
         self._link.report("attesting", address=f"{host}:{port}")

@@ -16,7 +16,7 @@ from enarx.evidence.binding import Binding, bound_digest
 from enarx.evidence.endorsement import NOTHING, Endorsements
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
-from enarx.platform.chip import read_answer, request
+from enarx.platform.chip import SEALING_REQUEST, read_answer, read_sealing_key, request
 from enarx.platform.control import Deframer, frame
 from enarx.platform.tpm import device
 from enarx.platform.tpm.evidence import quoted
@@ -25,11 +25,20 @@ PATIENCE = 30.0
 """Seconds for one answer; the slowest real device needs about one."""
 
 
+def no_sealing_key(kind: Kind) -> Undetermined:
+    """This platform derives no key for an image."""
+    hint = 'write seal = "tenant" under [sealed], and run a broker'
+    return Undetermined(Reason.BACKEND_UNAVAILABLE, f"{kind}: a sealing key of this machine", hint=hint)
+
+
 class Device(Protocol):
     """Anything that makes evidence over a binding."""
 
     def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
         """Fresh evidence, and the endorsements that the platform has at hand."""
+
+    def sealing_key(self) -> bytes:
+        """32 bytes that the TEE derives for this image on this machine; `Undetermined` where it has none."""
 
 
 class NoDevice:
@@ -38,6 +47,10 @@ class NoDevice:
     def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
         """The binding's digest, vouched for by nobody."""
         return Evidence(Kind.NONE, bound_digest(Kind.NONE, binding)), NOTHING
+
+    def sealing_key(self) -> bytes:
+        """There is no TEE."""
+        raise no_sealing_key(Kind.NONE)
 
 
 class TpmDevice:
@@ -54,6 +67,10 @@ class TpmDevice:
             self._extended = True
         return quoted(self._send, bound_digest(Kind.TPM, binding), device.event_log())
 
+    def sealing_key(self) -> bytes:
+        """What the host's own TPM derives, the host has."""
+        raise no_sealing_key(Kind.TPM)
+
 
 class SimulatedDevice:
     """A chip that the launcher plays at the other end of `stream`."""
@@ -69,6 +86,15 @@ class SimulatedDevice:
         with self._turn:  # one question at a time: an answer does not say whose it is
             message = self._exchange(request(bound_digest(self._kind, binding)))
         return read_answer(message)
+
+    def sealing_key(self) -> bytes:
+        """Ask the chip to derive one."""
+        with self._turn:
+            message = self._exchange(SEALING_REQUEST)
+        key = read_sealing_key(message)
+        if key is None:
+            raise no_sealing_key(self._kind)
+        return key
 
     def _exchange(self, asked: dict[str, Any]) -> dict[str, Any]:
         deframer = Deframer()

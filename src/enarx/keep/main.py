@@ -17,6 +17,7 @@ from enarx.keep.device import Device, NoDevice, SimulatedDevice, TpmDevice
 from enarx.keep.link import Link
 from enarx.keep.native_part import asked_for
 from enarx.keep.story import FINAL, TABLE, State
+from enarx.platform.objects import Objects, RemoteObjects
 from enarx.runtime.store import CodeStore
 from enarx.workload import launch as launch_document
 
@@ -29,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--control", type=int, required=True)
     parser.add_argument("--device", default="")
     parser.add_argument("--code", type=Path)
+    parser.add_argument("--sealed", type=int)
     for name in ("stdin", "stdout", "stderr"):
         parser.add_argument(f"--{name}", type=int)
     options = parser.parse_args(argv)
@@ -37,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     link = Link(socket.socket(fileno=options.control))
     try:
         store = CodeStore(options.code) if options.code else None
-        return _tell(link, _device(options.device), stdio, store)
+        objects = RemoteObjects(socket.socket(fileno=options.sealed)) if options.sealed is not None else None
+        return _tell(link, _device(options.device), stdio, store, objects)
     except EnarxError as error:
         link.report("state", state=str(State.REFUSED))
         link.refused(error)
@@ -47,14 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 70
 
 
-def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | None) -> int:
+def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | None, objects: Objects | None) -> int:
     opening = link.opening()
     if asked_for(launch_document.parse(opening.launch)):
         from enarx.keep.native import NativeAgent  # a whole service: no guest's Keep shall load it
 
         NativeAgent(opening, link, device).run()
         return 0
-    agent = Agent(opening, link, device, stdio, store)
+    agent = Agent(opening, link, device, stdio, store, objects)
     signal.signal(signal.SIGTERM, lambda *_: agent.stop.set())
     state = State.OPENED
     link.report("state", state=str(state))

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from enarx.errors import EnarxError, Faulty, Reason, Undetermined
-from enarx.platform.chip import Chip, answer, read_request
+from enarx.platform.chip import Chip, played
 from enarx.platform.control import Deframer, frame, node_messages
+from enarx.platform.objects_store import served
 
 STOP_PATIENCE = 5.0
 """Seconds that an agent has to end when it is asked to."""
@@ -39,6 +40,7 @@ class ProcessKeep:
         nodes: Mapping[str, bytes] | None = None,
         stdio: Mapping[str, int],
         code: Path | None = None,
+        sealed: Path | None = None,
     ) -> None:
         """Start an agent.
 
@@ -47,6 +49,7 @@ class ProcessKeep:
         nodes   the package's nodes by path, for a launch without a registry
         stdio   "stdin", "stdout", "stderr" -> the host's file descriptor, as the launch says
         code    folder where agents of this user keep compiled code, authenticated by a key beside it
+        sealed  folder for what the guest keeps at `/sealed`; the agent seals it
         """
         self._nodes = dict(nodes or {})
         self._control, theirs = socket.socketpair()
@@ -56,10 +59,13 @@ class ProcessKeep:
             arguments += ["--code", str(code)]
         device: socket.socket | None = None
         if chip is not None:
-            ours, device = socket.socketpair()
+            device = played(chip)
             passed.append(device.fileno())
             arguments += ["--device", f"{chip.kind}:{device.fileno()}"]
-            threading.Thread(target=_play, args=(chip, ours), name="simulated chip", daemon=True).start()
+        objects = served(sealed) if sealed is not None else None
+        if objects is not None:
+            passed.append(objects.fileno())
+            arguments += ["--sealed", str(objects.fileno())]
         copies = {name: os.dup(fd) for name, fd in stdio.items()}  # 0 to 2 are the agent's own
         for name, fd in copies.items():
             passed.append(fd)
@@ -74,8 +80,9 @@ class ProcessKeep:
         theirs.close()
         for fd in copies.values():
             os.close(fd)
-        if device is not None:
-            device.close()
+        for end in (device, objects):
+            if end is not None:
+                end.close()
         self._sending = threading.Lock()
         self._send({"op": "open", "launch": launch_document, "cas": cas, "attest": attest})
 
@@ -150,11 +157,3 @@ def raised(message: dict[str, Any]) -> EnarxError:
     if family is None or reason not in list(Reason):
         return Faulty(Reason.INTERNAL, "the agent reports an error in no known form")
     return family(Reason(reason), str(message.get("subject", "")), hint=str(message.get("hint", "")))
-
-
-def _play(chip: Chip, stream: socket.socket) -> None:
-    deframer = Deframer()
-    with stream, contextlib.suppress(OSError, EnarxError):
-        while received := stream.recv(65536):
-            for message in deframer.feed(received):
-                stream.sendall(frame(answer(*chip.evidence(read_request(message)))))

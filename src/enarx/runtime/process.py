@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from enarx.errors import EnarxError, Faulty, Reason
+from enarx.runtime.mounted import Mounted
 from enarx.runtime.opening import Door, open_files
 from enarx.runtime.session import Session
 from enarx.runtime.spawn import GuestProcess, spawn
@@ -36,6 +37,7 @@ def run(
     process: GuestProcess | None = None,
     on_running: Callable[[tuple[str, ...]], None] | None = None,
     attest: Attest | None = None,
+    mount: Mounted | None = None,
 ) -> Exit:
     """Run to the end. Raises what kept the guest from starting.
 
@@ -44,13 +46,14 @@ def run(
     process   a guest's process that was spawned earlier
     on_running  called before the first instruction, with what the kernel lacked of the sandbox
     attest    makes evidence with purpose `guest` over the guest's bytes; None leaves `/attest/evidence` out
+    mount     the sealed volume at `/sealed`, which only the manifest asks for
     """
     process = process or spawn()
     try:
         opening = open_files(workload, identity, stdio or Stdio(), _now)
         try:
             session = Session(workload, opening, process, store, on_running or (lambda _: None))
-            session.provide(identity.chain_pem if identity else b"", attest)
+            session.provide(identity.chain_pem if identity else b"", attest, mount)
             session.begin()
             return session.loop()
         finally:
@@ -74,8 +77,10 @@ class Guest:
         stdio: Stdio,
         store: CodeStore | None,
         attest: Attest | None = None,
+        mount: Mounted | None = None,
     ) -> None:
         self._attest = attest
+        self._mount = mount
         self.ready = threading.Event()
         self.bound: Sequence[Bound] = ()
         self.lacking: tuple[str, ...] = ()
@@ -107,7 +112,7 @@ class Guest:
             self._doorway = opening.doorway
             try:
                 session = Session(workload, opening, self._process, store, self._running)
-                session.provide(identity.chain_pem if identity else b"", self._attest)
+                session.provide(identity.chain_pem if identity else b"", self._attest, self._mount)
                 session.begin()
                 self._opened.set()
                 self._exit = session.loop()
@@ -154,8 +159,9 @@ def start(
     stdio: Stdio | None = None,
     store: CodeStore | None = None,
     attest: Attest | None = None,
+    mount: Mounted | None = None,
 ) -> Guest:
     """Start a guest whose sockets are bound when this returns. Raises what kept it from starting."""
-    guest = Guest(workload, identity, stdio or Stdio(), store, attest)
+    guest = Guest(workload, identity, stdio or Stdio(), store, attest, mount)
     guest._begin()  # noqa: SLF001 - the two halves of one constructor
     return guest

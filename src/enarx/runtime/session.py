@@ -10,16 +10,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from enarx.errors import EnarxError, Reason
+from enarx.errors import EnarxError, Misused, Reason
 from enarx.runtime import wire
 from enarx.runtime.allowance import incoming, outgoing
 from enarx.runtime.attesting import Attesting
+from enarx.runtime.ending import ending
 from enarx.runtime.engine.machine import Limits as StoreLimits
 from enarx.runtime.entry import entry
 from enarx.runtime.guest.start import Folder, Start
+from enarx.runtime.mounted import Mounted
 from enarx.runtime.opening import End, Opening
 from enarx.runtime.spawn import GuestProcess
 from enarx.runtime.store import CodeStore
+from enarx.runtime.wasi.errno import NOSYS
 from enarx.runtime.wire import WireError
 from enarx.runtime.workload import PROGRAM, Exit, Workload
 from enarx.workload import module as outline
@@ -55,18 +58,26 @@ class Session:
         self._on_running = on_running
         self._provided: dict[str, bytes] = {}
         self._attesting: Attesting | None = None
+        self._mount: Mounted | None = None
         self._exit: Exit | None = None
         self._limits = workload.bounded()
         self._deadline: float | None = None
         self._running = False
 
-    def provide(self, certificate: bytes, attest: Callable[[bytes], bytes] | None) -> None:
-        """What the guest may know of its Keep: `/attest/certificate`, `/attest/evidence`."""
+    def provide(
+        self, certificate: bytes, attest: Callable[[bytes], bytes] | None, mount: Mounted | None = None
+    ) -> None:
+        """What the guest may know of its Keep, `/attest/…`, and keep in it, `/sealed`."""
         if certificate:
             self._provided["/attest/certificate"] = certificate
         if attest is not None:
             self._provided["/attest/evidence"] = b""
             self._attesting = Attesting(attest, time.monotonic)
+        if mount is not None:
+            self._mount = mount
+            self._provided[wire.SEALED_MARK] = mount.mark()
+        elif self._workload.manifest.sealed is not None:
+            raise Misused(Reason.NOT_GRANTED, "/sealed: the manifest asks for it, and there is no volume here")
 
     def begin(self) -> None:
         """Send the guest's process its workload; raises for a module that cannot be run."""
@@ -140,6 +151,8 @@ class Session:
         found = self._death(self._process.wait()) if self._exit == GONE else self._exit
         # What has told its ending may be hostile and stay: it is not asked to leave.
         self._process.kill()
+        if self._mount is not None:
+            self._mount.finish()
         if gateway is not None:
             gateway.drain(DRAIN_SECONDS)
         return found
@@ -187,6 +200,8 @@ class Session:
                 self._listen(text)
             case wire.ATTEST if self._running:
                 self._attest(fields[0] if fields else b"")
+            case wire.SEALED if self._running:
+                self._sealed(fields)
             case _:
                 self._exit = ending(kind, text)
 
@@ -200,6 +215,14 @@ class Session:
                 self._process.channel.send(wire.REFUSED, str(errno.EAGAIN).encode())
             else:
                 self._process.channel.send(wire.GRANTED, evidence)
+
+    def _sealed(self, fields: list[bytes]) -> None:
+        answer = self._mount.answer(fields) if self._mount else NOSYS
+        with suppress(OSError):
+            if isinstance(answer, int):
+                self._process.channel.send(wire.REFUSED, str(answer).encode())
+            else:
+                self._process.channel.send(wire.GRANTED, *answer)
 
     def _connect(self, name: str) -> None:
         file = outgoing(self._workload.manifest.network, name)
@@ -244,35 +267,6 @@ class Session:
 
 
 GONE = Exit(reason=Reason.KEEP_DIED)
-
-
-def ending(kind: int, text: str) -> Exit:
-    """The ending that a message of the guest's process tells."""
-    line = " ".join(text.split())
-    match kind:
-        case wire.EXITED:
-            return Exit(code=int(text) & 0xFFFFFFFF if text.isascii() and text.isdigit() else 1)
-        case wire.TRAPPED:
-            return trapped(text)
-        case wire.REJECTED:
-            exceeded = "exceeds" in line and "limit" in line
-            return Exit(reason=Reason.LIMIT_REACHED if exceeded else Reason.MODULE_INVALID, detail=line)
-        case wire.EXHAUSTED:
-            return Exit(reason=Reason.LIMIT_REACHED, detail=line)
-        case wire.UNLOCKED:
-            return Exit(reason=Reason.SANDBOX_UNAVAILABLE, detail=f"this kernel lacks {line}")
-        case _:
-            last = text.strip().rpartition("\n")[2]
-            return Exit(reason=Reason.INTERNAL, detail=f"the guest's process: {last}", trace=text)
-
-
-def trapped(text: str) -> Exit:
-    """The ending that a trap is: the engine's message apart from its backtrace."""
-    lines = [line.strip() for line in text.splitlines()]
-    causes = [line.partition("wasm trap: ")[2] for line in lines if "wasm trap: " in line]
-    trace = "\n".join(line for line in text.splitlines() if "wasm trap: " not in line and line.strip() != "Caused by:")
-    detail = causes[0] if causes else next(filter(None, lines), "trap")
-    return Exit(reason=Reason.TRAPPED, detail=detail, trace=trace.strip())
 
 
 def _anonymous(name: str, parts: tuple[bytes, ...]) -> int:

@@ -15,10 +15,11 @@ import msgspec
 from enarx.codec import cbor
 from enarx.codec.digest import sha256
 from enarx.errors import Malformed, Misused, Reason
+from enarx.workload.manifest import Limits
 
 VERSION = 1
 MAX_BYTES = 1 << 20
-LIMITS = frozenset({"memory", "cpu_seconds", "wall_seconds", "files", "connections", "output_rate"})
+LIMITS = frozenset(Limits.__struct_fields__)
 """Limits that a launch may set; the manifest's own can only be lower. Bytes, seconds, counts."""
 STDIO = frozenset({"host", "null"})
 
@@ -38,6 +39,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     resolver    how names are resolved: "" none, "host", or a DoT/DoH URL
     limits      upper bounds by the names in `LIMITS`
     secrets     names of the secrets that the tenant will release, and the Keep waits for
+    signature   the package's signature (`workload.signature`), for who must know its signer
+    signer      the key that made it, DER SubjectPublicKeyInfo
     """
 
     package: bytes
@@ -53,6 +56,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     resolver: str | None = None
     limits: dict[str, int] = {}
     secrets: tuple[str, ...] = ()
+    signature: bytes | None = None
+    signer: bytes | None = None
 
     def __post_init__(self) -> None:
         for name, size in (("package", 32), ("deployment", 16), ("steward_ca", 32), ("source_ca", 32)):
@@ -61,6 +66,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
                 raise Misused(Reason.WRONG_LENGTH, f"launch document: {name} has {len(value)} bytes, expected {size}")
         if (self.steward is None) != (self.steward_ca is None):
             raise Misused(Reason.INCONSISTENT, "launch document: steward and steward_ca go together")
+        if (self.signature is None) != (self.signer is None):
+            raise Misused(Reason.INCONSISTENT, "launch document: signature and signer go together")
         if unknown := self.limits.keys() - LIMITS:
             raise Misused(Reason.UNKNOWN_KEY, f"launch document: limit {min(unknown)!r}")
         if self.stdio.keys() - {"stdin", "stdout", "stderr"} or set(self.stdio.values()) - STDIO:
@@ -94,6 +101,8 @@ _TYPES: dict[str, type] = {
     "resolver": str,
     "limits": dict,
     "secrets": list,
+    "signature": bytes,
+    "signer": bytes,
 }
 
 

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enarx.codec import der
 from enarx.codec.x509 import Certificate
@@ -193,6 +194,12 @@ class SimulatedSnp:
     def launched(self, **fields: Any) -> SimulatedSnp:
         """The same processor with another guest."""
         return SimulatedSnp(self.root, self.certificates, self.key, msgspec.structs.replace(self.fields, **fields))
+
+    def sealing_key(self) -> bytes:
+        """As MSG_KEY_REQ derives one from the chip's root key and the measurement (AMD 56860 section 7.2)."""
+        scalar = self.key.private_numbers().private_value.to_bytes(48, "big")
+        info = b"enarx simulated derived key\0" + self.fields.measurement
+        return HKDF(hashes.SHA256(), 32, None, info).derive(scalar)
 
     def to_files(self, folder: Path) -> None:
         """Write `chip.key` (PKCS #8, readable by the owner only), `chip.pem` and `chip.json` to an existing folder."""

@@ -18,7 +18,7 @@ from enarx.errors import Malformed, Reason
 from enarx.platform.vm.outward import ADDRESS
 from enarx.platform.vm.relay import Relay
 
-STDIO = ("stdin", "stdout", "stderr")
+ASKED = ("stdin", "stdout", "stderr", "sealed")
 """Streams that are asked for at once; the launcher refuses those that the launch does not give."""
 MAX_REQUEST = 1024
 _REQUEST = re.compile(rb"CONNECT ([\x21-\x7e]{1,261}:[0-9]{1,5}) HTTP/1\.1\r\n(?:[^\r\n]*\r\n)*\r\n")
@@ -34,7 +34,7 @@ class Inside:
         self._device = device
         self._listener = socket.create_server(ADDRESS, backlog=64)
         self._relay: Relay | None = None
-        self._pairs = {name: socket.socketpair() for name in (*STDIO, *(["device"] if device else []))}
+        self._pairs = {name: socket.socketpair() for name in (*ASKED, *(["device"] if device else []))}
 
     def arguments(self) -> list[str]:
         """What the agent is told on its command line. Called in the agent's process."""

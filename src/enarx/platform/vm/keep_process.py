@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
-from enarx.platform.chip import Chip, answer, read_request
+from enarx.platform.chip import Chip, played
 from enarx.platform.control import Deframer, frame, node_messages
+from enarx.platform.objects_store import served
 from enarx.platform.vm.machine_process import Choice, Machine
 from enarx.platform.vm.relay import Relay
 
@@ -49,6 +50,7 @@ class VmKeep:
         attest: str = "",
         cas: bytes = b"",
         publish: Mapping[int, str] | None = None,
+        sealed: Path | None = None,
         reach: Callable[[str, int], bool] = lambda _host, _port: False,
     ) -> None:
         """Start a machine.
@@ -60,12 +62,14 @@ class VmKeep:
         cas      certificates of authorities, PEM, that the launch document names by digest
         publish  port inside -> "HOST:PORT" of the host, opened when the agent says that the guest listens;
                  None opens the address that the agent names, as an agent on `process` would by itself
+        sealed   folder for what the guest keeps at `/sealed`; the agent seals it
         reach    which hosts and ports the launcher connects the Keep to
         """
         self._chip = chip
         self._nodes = dict(nodes or {})
         self._stdio = dict(stdio or {})
         self._reach = reach
+        self._sealed = sealed
         self._as_named = publish is None
         self._bound: dict[int, socket.socket] = {}
         try:
@@ -215,12 +219,14 @@ class VmKeep:
             self._send(message)
 
     def _connect(self, label: str) -> socket.socket:
-        """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `device`, `tcp HOST:PORT`."""
+        """For a stream that the machine asks for: `stdin`, `stdout`, `stderr`, `device`, `sealed`, `tcp HOST:PORT`."""
         word, _, rest = label.partition(" ")
         if word in self._stdio and not rest:
             return _joined(self._stdio.pop(word), outward=word != "stdin")
         if word == "device" and not rest and self._chip is not None:
-            return _played(self._chip)
+            return played(self._chip)
+        if word == "sealed" and not rest and self._sealed is not None:
+            return served(self._sealed)
         host, _, port = rest.rpartition(":")
         host = host.strip("[]")
         if word != "tcp" or not host or not port.isdigit() or not self._reach(host, int(port)):
@@ -230,21 +236,6 @@ class VmKeep:
     def _close_listeners(self) -> None:
         for listener in self._bound.values():
             listener.close()
-
-
-def _played(chip: Chip) -> socket.socket:
-    """A stream at whose other end a simulated chip answers."""
-    mine, theirs = socket.socketpair()
-
-    def play() -> None:
-        deframer = Deframer()
-        with mine, contextlib.suppress(OSError, EnarxError):
-            while received := mine.recv(65536):
-                for message in deframer.feed(received):
-                    mine.sendall(frame(answer(*chip.evidence(read_request(message)))))
-
-    threading.Thread(target=play, name="simulated chip", daemon=True).start()
-    return theirs
 
 
 def _bind(address: str) -> socket.socket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import mmap
 
+from enarx.runtime import wire
 from enarx.runtime.channel import Channel
 from enarx.runtime.guest.attest import attest
 from enarx.runtime.guest.net import net
@@ -59,6 +60,10 @@ def _provide(top: Folder, quota: Quota, provided: list[tuple[str, memoryview]], 
     places: dict[str, Folder] = {}
     if any(path == "/attest/evidence" for path, _ in provided):
         places["attest"] = attest(quota, channel)
+    if any(path == wire.SEALED_MARK for path, _ in provided):
+        from enarx.runtime.guest.sealed import Remote, SealedFolder, Unmetered
+
+        top.put("sealed", SealedFolder(Unmetered(), Remote(channel)))
     for path, content in provided:
         _, place, name = path.split("/", 2)
         folder = places.setdefault(place, Folder(quota, fixed=True))

@@ -79,6 +79,9 @@ class Directory:
         """The same folder, to be closed by itself."""
         return self
 
+    def sync(self) -> None:
+        """Flush to storage."""
+
     def close(self) -> None:
         """Give back what this holds."""
 
@@ -130,6 +133,9 @@ class OpenDirectory(Descriptor):
 
     def set_times(self, accessed: int | None, modified: int | None) -> None:
         self.folder.set_times(".", accessed, modified)
+
+    def sync(self) -> None:
+        self.folder.sync()
 
     def close(self) -> None:
         self.folder.close()

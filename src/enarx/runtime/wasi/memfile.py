@@ -72,7 +72,7 @@ class PackageFile(Leaf):
 WRITING = rights.FD_WRITE | rights.FD_ALLOCATE | rights.FD_FILESTAT_SET_SIZE | rights.FD_FILESTAT_SET_TIMES
 
 
-class _Positioned(Descriptor):
+class Positioned(Descriptor):
     """A descriptor with a position, over something that has a size."""
 
     filetype = rights.REGULAR_FILE
@@ -81,13 +81,14 @@ class _Positioned(Descriptor):
         super().__init__(granted, flags=flags)
         self.position = 0
 
-    def _size(self) -> int:
+    def size(self) -> int:
+        """Where it ends."""
         raise NotImplementedError
 
     def seek(self, offset: int, whence: int) -> int:
         if whence > 2:
             raise WasiError(INVAL)
-        position = (0, self.position, self._size())[whence] + offset
+        position = (0, self.position, self.size())[whence] + offset
         if not 0 <= position <= MAX_OFFSET:
             raise WasiError(INVAL)
         self.position = position
@@ -99,7 +100,7 @@ class _Positioned(Descriptor):
         return done
 
     def ready_bytes(self) -> int:
-        return max(0, self._size() - self.position)
+        return max(0, self.size() - self.position)
 
     def advise(self) -> None:
         """Memory is as near as it gets."""
@@ -114,14 +115,14 @@ def _copy(content: memoryview, buffers: list[memoryview], offset: int) -> int:
     return offset - start
 
 
-class OpenPackageFile(_Positioned):
+class OpenPackageFile(Positioned):
     """An open file of the package."""
 
     def __init__(self, file: PackageFile, granted: int, flags: int) -> None:
         super().__init__(granted, flags)
         self._file = file
 
-    def _size(self) -> int:
+    def size(self) -> int:
         return len(self._file.content)
 
     def stat(self) -> Stat:
@@ -131,14 +132,14 @@ class OpenPackageFile(_Positioned):
         return _copy(self._file.content, buffers, offset)
 
 
-class OpenMemoryFile(_Positioned):
+class OpenMemoryFile(Positioned):
     """An open file of the guest's own."""
 
     def __init__(self, file: MemoryFile, granted: int, flags: int) -> None:
         super().__init__(granted, flags)
         self._file = file
 
-    def _size(self) -> int:
+    def size(self) -> int:
         return len(self._file.content)
 
     def stat(self) -> Stat:

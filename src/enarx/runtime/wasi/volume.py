@@ -161,18 +161,25 @@ class Folder(Node, Directory):
         node = self.nodes.get(name)
         if node is None and how.create:
             self.free(name)
-            from enarx.runtime.wasi.memfile import MemoryFile
-
-            node = MemoryFile(self.quota)
-            self.put(name, node)
+            self.put(name, self.new_file())
         node = self._node(name)
         if not isinstance(node, Leaf):
             raise WasiError(ISDIR)
         return node.open(how)
 
+    def new_file(self) -> Leaf:
+        """An empty file of the kind that this volume has."""
+        from enarx.runtime.wasi.memfile import MemoryFile
+
+        return MemoryFile(self.quota)
+
+    def new_folder(self) -> Folder:
+        """An empty folder, likewise."""
+        return Folder(self.quota)
+
     def make_folder(self, name: str) -> None:
         self.free(name)
-        self.put(name, Folder(self.quota))
+        self.put(name, self.new_folder())
 
     def symlink(self, name: str, target: str) -> None:
         self.free(name)
@@ -202,7 +209,7 @@ class Folder(Node, Directory):
         self.touch()
 
     def link(self, name: str, into: Directory, new: str) -> None:
-        if not isinstance(into, Folder):
+        if not isinstance(into, Folder) or into.quota is not self.quota:
             raise WasiError(XDEV)
         node = self._node(name)
         if isinstance(node, Folder):
@@ -213,7 +220,7 @@ class Folder(Node, Directory):
         into.put(new, node)
 
     def rename(self, name: str, into: Directory, new: str) -> None:
-        if not isinstance(into, Folder):
+        if not isinstance(into, Folder) or into.quota is not self.quota:
             raise WasiError(XDEV)
         node = self._node(name)
         self.changing()
