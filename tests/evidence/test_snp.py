@@ -261,6 +261,11 @@ def test_reports_that_no_key_signed_are_refused() -> None:
     refused(Unauthentic, Reason.KEY_NOT_BOUND, lambda: judged(CHIP, CHIP.report(b"", mask_chip_key=1)))
 
 
+def test_a_provider_whose_platform_does_not_use_the_chips_key_signs_with_its_own() -> None:
+    vlek = SimulatedSnp.made(NOW, amd=vendor(), signing_key=SigningKey.VLEK)
+    assert judged(vlek, vlek.report(b"", mask_chip_key=1)).report.mask_chip_key
+
+
 @pytest.mark.parametrize("half", [0x2A0, 0x2E8])
 @pytest.mark.parametrize("value", [0, snp.P384_ORDER, snp.P384_ORDER + 1, (1 << 384) - 1])
 def test_halves_of_a_signature_are_in_range(half: int, value: int) -> None:

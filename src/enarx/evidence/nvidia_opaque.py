@@ -23,6 +23,8 @@ CHIP_INFO, FEATURE_FLAG = 35, 36
 
 FEATURES = ("spt", "mpt", "ppcie")
 """Single-GPU passthrough, multi-GPU passthrough, protected PCIe, by the value of the feature flag."""
+UNKNOWN = "unknown"
+"""A mode that came after these. The report is genuine all the same; no policy can list it."""
 
 _VERSION_TEXT = re.compile(r"[0-9A-Za-z._+-]{1,64}")
 
@@ -33,8 +35,8 @@ class Opaque(msgspec.Struct, frozen=True):
     driver_version "550.90.07"; None on a switch, which has no driver of its own
     vbios_version  "96.00.9F.00.01", upper case
     fwid           the firmware id that the device reports, or None before driver 550
-    mode           "spt", "mpt", "ppcie", or None where neither field for it is there
-    nvdec0         whether the video decoder is enabled, or None
+    mode           "spt", "mpt", "ppcie", "unknown" for a later one, or None where neither field for it is there
+    nvdec0         whether the video decoder is enabled, or None where the report does not say
     locked         a switch's lock status, or None
     """
 
@@ -98,16 +100,8 @@ def _vbios(fields: dict[int, bytes]) -> str:
 
 
 def _switch(fields: dict[int, bytes], field: int) -> bool | None:
-    """A field that is 0xaa for enabled and 0x55 for disabled."""
-    match fields.get(field):
-        case None:
-            return None
-        case b"\xaa":
-            return True
-        case b"\x55":
-            return False
-        case _:
-            raise Malformed(Reason.UNKNOWN_VALUE, f"{WHAT}: field {field}")
+    """A field that is 0xaa for enabled and 0x55 for disabled; NVIDIA's verifier takes anything else as not said."""
+    return {b"\xaa": True, b"\x55": False}.get(fields.get(field, b""))
 
 
 def _mode(fields: dict[int, bytes]) -> str | None:
@@ -115,9 +109,7 @@ def _mode(fields: dict[int, bytes]) -> str | None:
     flag = fields.get(FEATURE_FLAG)
     if flag is not None:
         value = int.from_bytes(flag, "little")
-        if value >= len(FEATURES):
-            raise Malformed(Reason.UNKNOWN_VALUE, f"{WHAT}: feature flag {value}")
-        return FEATURES[value]
+        return FEATURES[value] if value < len(FEATURES) else UNKNOWN
     protected = _switch(fields, PROTECTED_PCIE)
     return None if protected is None else ("ppcie" if protected else "spt")
 

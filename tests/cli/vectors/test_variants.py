@@ -40,6 +40,10 @@ def crls_in_hexadecimal(files: Files) -> Files:
     }
 
 
+def crls_in_hexadecimal_by_name(files: Files) -> Files:
+    return {name: raw.hex().encode() if name.endswith("crl.der") else raw for name, raw in files.items()}
+
+
 def crls_in_pem(files: Files) -> Files:
     return {
         name.replace("crl.der", "crl.pem"): pem(raw, "X509 CRL") if name.endswith("crl.der") else raw
@@ -73,6 +77,11 @@ def sized(files: Files) -> Files:
     return {**files, "quote.tpms_attest": len(raw).to_bytes(2, "big") + raw}
 
 
+def sized_beside_a_report(files: Files) -> Files:
+    raw = files["tpm_quote.msg"]
+    return {**files, "tpm_quote.msg": len(raw).to_bytes(2, "big") + raw}
+
+
 def one_file_for_each_bank(files: Files) -> Files:
     return {**files, "pcrs_sha1.txt": b"00" * 20}
 
@@ -91,6 +100,7 @@ SAME: dict[str, tuple[str, Change]] = {
     "a table by SVSM's protocol": ("snp/derived-extended-milan-vcek", guids_as_microsoft_has_them),
     "collateral in one object": ("tdx/near-2026-02", only_one_object),
     "CRLs as a PCCS writes them": ("sgx/phala-sgx-v3", crls_in_hexadecimal),
+    "CRLs in hexadecimal under their own names": ("sgx/phala-sgx-v3", crls_in_hexadecimal_by_name),
     "CRLs in PEM": ("sgx/phala-sgx-v3", crls_in_pem),
     "collateral by other names": (
         "tdx/gotdx-v5-15",
@@ -100,6 +110,7 @@ SAME: dict[str, tuple[str, Change]] = {
     "an NVIDIA chain in DER": ("nvidia-gpu/sdk-blackwell-575.32", chain_in_der),
     "an NVIDIA chain in base64": ("nvidia-switch/sdk-switch-ls10", chain_in_base64),
     "a TPM2B_ATTEST": ("tpm/vaportpm-gcp-amd-2026", sized),
+    "a TPM2B_ATTEST beside an HCL report": ("azure-snp-vtpm/trustee-genoa", sized_beside_a_report),
     "a key called ak.pem": ("tpm/vaportpm-gcp-amd-2026", renamed(ak_public="ak.pem")),
     "certificates by their places": (
         "tpm/automata-p256-quote",

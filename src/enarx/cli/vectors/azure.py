@@ -11,7 +11,7 @@ from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.intel import collateral
 from enarx.cli.vectors.intel_content import in_one_file
-from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, Beside, beside
+from enarx.cli.vectors.tpm_files import QUOTES, SIGNATURES, Beside, beside, unsized
 from enarx.evidence import azure
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.azure import AzureClaims
@@ -39,7 +39,7 @@ def parts_of(found: Beside) -> dict[str, bytes]:
     parts = {name: raw for name, raw in found.parts().items() if name != "ak_public"}
     for name, names in (("td_quote", TD_QUOTES), ("quote", QUOTES), ("signature", ("tpm_quote.sig", *SIGNATURES))):
         if (raw := found.first(names)) is not None:
-            parts[name] = raw
+            parts[name] = unsized(raw) if name == "quote" else raw
     if "quote" not in parts:  # without a quote there is nothing that the other parts would belong to
         return {name: raw for name, raw in parts.items() if name in {"td_quote", "ak_certificates"}}
     return parts

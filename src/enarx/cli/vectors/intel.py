@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
-from enarx.cli.vectors.intel_content import completed
+from enarx.cli.vectors.intel_content import as_listed, completed
 from enarx.errors import EnarxError, Malformed
 from enarx.evidence import intel_pck, intel_pem, sgx, tdx
 from enarx.evidence.anchor import Anchors, Vendor
@@ -77,7 +77,7 @@ def collateral(files: Mapping[str, bytes], folder: str) -> IntelCollateral:
     prefix = folder if folder.endswith("/") else f"{folder}/"
     here = {name.removeprefix(prefix): raw for name, raw in files.items() if name.startswith(prefix)}
     found = {field: next((here[name] for name in names if name in here), b"") for field, names in NAMES.items()}
-    return completed(found, here)
+    return completed({field: as_listed(raw) if field.endswith("_crl") else raw for field, raw in found.items()}, here)
 
 
 def loose_chain(files: Mapping[str, bytes]) -> tuple[bytes, ...]:

@@ -22,7 +22,7 @@ def by_content(files: Mapping[str, bytes]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for _, raw in sorted(files.items()):
         for field in _fields(raw):
-            found.setdefault(field, raw if "crl" not in field or field.endswith("_chain") else _list(raw))
+            found.setdefault(field, raw if "crl" not in field or field.endswith("_chain") else as_listed(raw))
     return found
 
 
@@ -53,7 +53,7 @@ def _fields(raw: bytes) -> Iterator[str]:
         yield from _document(raw)
     elif b"-----BEGIN CERTIFICATE-----" in raw:
         yield from _chain(raw)
-    elif (crl := _crl(_list(raw))) is not None:
+    elif (crl := _crl(as_listed(raw))) is not None:
         yield "root_crl" if b"Root CA" in crl.issuer else "pck_crl"
 
 
@@ -86,7 +86,7 @@ def _crl(raw: bytes) -> Crl | None:
         return None
 
 
-def _list(raw: bytes) -> bytes:
+def as_listed(raw: bytes) -> bytes:
     """A CRL as Intel's PCS writes it, DER or PEM, or as a PCCS does, in hexadecimal."""
     try:
         return bytes.fromhex(raw.decode("ascii"))

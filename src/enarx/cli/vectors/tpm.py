@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from enarx.cli.vectors import azure
 from enarx.cli.vectors.descriptor import Case, Outcome, Vector
 from enarx.cli.vectors.named_key import named_keys
-from enarx.cli.vectors.tpm_files import EVENT_LOG, SIGNATURES, Beside, authority_anchors, beside
+from enarx.cli.vectors.tpm_files import EVENT_LOG, SIGNATURES, Beside, authority_anchors, beside, unsized
 from enarx.errors import EnarxError, Malformed, Reason
 from enarx.evidence import ccel, event_log, tdx, tpm
 from enarx.evidence.anchor import Anchors
@@ -59,7 +59,7 @@ def _quote(vector: Vector, files: Mapping[str, bytes], anchors: Anchors, when: d
     if signature is None:
         raise Malformed(Reason.MISSING, "quote: signature")
     parts = {"signature": signature, **found.parts()}
-    evidence = Evidence(Kind.TPM, _unsized(files[vector.evidence]), parts)
+    evidence = Evidence(Kind.TPM, unsized(files[vector.evidence]), parts)
     claims = _believed(evidence, found, anchors, when)
     return Outcome(verdict="authentic", debug=claims.debug(), claims=claims.facts())
 
@@ -75,11 +75,6 @@ def _believed(evidence: Evidence, found: Beside, anchors: Anchors, when: datetim
         tpm.authenticate(bare, endorsements, anchors=anchors, when=when)
         raise
     return tpm.authenticate(quote, endorsements, anchors=anchors, when=when)
-
-
-def _unsized(raw: bytes) -> bytes:
-    """TPMS_ATTEST out of a TPM2B_ATTEST, which is how TPM2_Quote returns it."""
-    return raw[2:] if int.from_bytes(raw[:2], "big") == len(raw) - 2 else raw
 
 
 def _replay(vector: Vector, files: Mapping[str, bytes]) -> Outcome:

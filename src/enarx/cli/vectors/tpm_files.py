@@ -117,3 +117,8 @@ def authority_anchors(name: str, raw: bytes) -> Anchors:
     """The roots that a case names, for whoever may vouch for an attestation key or its machine."""
     roots = certificates_in(raw)
     return Anchors(name, dict.fromkeys((*VENDORS, Vendor.AMD, Vendor.INTEL), roots))
+
+
+def unsized(raw: bytes) -> bytes:
+    """TPMS_ATTEST out of a TPM2B_ATTEST, which is how TPM2_Quote returns it."""
+    return raw[2:] if int.from_bytes(raw[:2], "big") == len(raw) - 2 else raw
