@@ -45,8 +45,13 @@ def invoke(arguments: list[str]) -> int:
             sys.stdout.write(error.format_message().rstrip() + "\n")
             return 2
         command = error.ctx.command_path if error.ctx else "enarx"
-        raise Misused(Reason.USAGE, error.format_message(), hint=f"{command} --help") from None
+        raise Misused(Reason.USAGE, _as_ours(error.format_message()), hint=f"{command} --help") from None
     return ended if isinstance(ended, int) else 0
+
+
+def _as_ours(message: str) -> str:
+    """Typer's sentence as errors are written here: from a small letter on, without a full stop."""
+    return (message[:1].lower() + message[1:]).rstrip(".")
 
 
 def _application(words: list[str]) -> typer.Typer:

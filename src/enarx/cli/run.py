@@ -221,9 +221,14 @@ def cache_folder() -> Path:
 
 
 def _read(path: str) -> bytes:
-    from enarx.errors import Misused, Reason
+    """As `enarx.cli.files.read`, whose imports the start of `run` cannot afford."""
+    from enarx.errors import Malformed, Misused, Reason
 
     try:
-        return Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise Misused(Reason.FILE_UNREADABLE, f"{path}: {error.strerror}") from None
+        raise Misused(Reason.FILE_UNREADABLE, f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+    if len(raw) > MAX_BYTES:
+        raise Malformed(Reason.TOO_LARGE, f"{path}: more than {MAX_BYTES} bytes")
+    return raw
