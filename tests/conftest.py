@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts import unavailable
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# how long an example takes depends on who else is using the machine, and says nothing of the code
+settings.register_profile("enarx", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("enarx")
 
 
 @pytest.fixture(scope="session")

@@ -152,7 +152,7 @@ def test_no_value_breaks_the_loader(key: str, value: Any) -> None:
     try:
         load(text({**TABLE, "snp": {**TABLE["snp"], key: value}}), "file")
     except Misused as error:
-        assert error.subject.startswith("file: ")
+        assert error.subject.startswith("file:")
 
 
 # --- version requirements

@@ -96,7 +96,7 @@ def test_arguments_after_two_dashes_follow_those_of_the_manifest(tmp_path: Path)
 
 def test_an_unreadable_module_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing.wasm"
-    assert (2, f"enarx: file-unreadable: {missing}: No such file or directory") == refusal(missing)
+    assert (2, f"enarx: file-unreadable: {missing}: no such file or directory") == refusal(missing)
 
 
 def test_a_file_that_is_not_wasm_is_malformed(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_a_manifest_error_points_into_the_file(tmp_path: Path) -> None:
 def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
     config = tmp_path / "Enarx.toml"
     config.write_text('files = [{kind = "stdin", source = "script.py"}]')
-    expected = (2, f"enarx: file-unreadable: {tmp_path / 'script.py'}: No such file or directory")
+    expected = (2, f"enarx: file-unreadable: {tmp_path / 'script.py'}: no such file or directory")
     assert expected == refusal(build_source(HELLO), "--wasmcfgfile", config)
 
 

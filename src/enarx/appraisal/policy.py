@@ -9,7 +9,6 @@ accepted at all.
 from __future__ import annotations
 
 import re
-import tomllib
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -26,6 +25,7 @@ from enarx.appraisal.sgx import SgxPolicy
 from enarx.appraisal.snp import SnpPolicy
 from enarx.appraisal.tdx import TdxPolicy
 from enarx.appraisal.tpm import TpmPolicy
+from enarx.codec import toml
 from enarx.codec.digest import sha256
 from enarx.errors import Misused, Reason
 
@@ -90,16 +90,14 @@ class Loaded(msgspec.Struct, frozen=True):
 
 def load(text: bytes, where: str) -> Loaded:
     """Read a policy file. `where` names it in errors, which are `Misused` and give the key."""
-    try:
-        table = tomllib.loads(text.decode("utf-8"))
-    except ValueError as error:  # UnicodeDecodeError and TOMLDecodeError
-        raise Misused(Reason.SYNTAX, f"{where}: {error}") from None
+    _, table = toml.parse(text, where)
     if table.get("expires") == UNCHECKED:
         table["expires"] = None
     try:
         policy = msgspec.convert(_folded(table), Policy)
     except msgspec.ValidationError as error:
-        raise Misused(_reason(str(error)), f"{where}: {_said(str(error))}", hint=_HINT) from None
+        reason = _reason(str(error))
+        raise Misused(reason, f"{where}: {_said(str(error))}", hint=_HINTS[reason]) from None
     _consistent(policy, where)
     return Loaded(policy, sha256(text))
 
@@ -134,7 +132,12 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Enarx policy", **made}
 
 
-_HINT = 'every expectation is written out; to leave one open, write "unchecked"'
+_HINTS = {
+    Reason.MISSING: 'every expectation is written out; to leave one open, write "unchecked"; '
+    "`enarx policy init` writes a section with all of its keys",
+    Reason.UNKNOWN_KEY: "`enarx policy schema` lists the keys",
+    Reason.WRONG_TYPE: "`enarx policy schema` says what it may be",
+}
 _HEXADECIMAL = re.compile(r"(?:[0-9A-Fa-f]{2}){4,}")
 
 
@@ -158,7 +161,10 @@ def _reason(said: str) -> Reason:
 
 
 def _said(text: str) -> str:
-    """Msgspec's message with the place first: `snp.vmpl: expected …`."""
+    """Msgspec's message with the place first, in our words: `snp.vmpl: expected …`, `snp: key 'vmpl' is missing`."""
     said, _, place = text.partition(" - at `$")
     place = place.rstrip("`").lstrip(".")
-    return f"{place}: {said[0].lower()}{said[1:]}" if place else said[0].lower() + said[1:]
+    said = re.sub(r"^Object missing required field `(.*)`$", r"key '\1' is missing", said)
+    said = re.sub(r"^Object contains unknown field `(.*)`$", r"unknown key '\1'", said)
+    said = said[0].lower() + said[1:].replace("`", "'")
+    return f"{place}: {said}" if place else said

@@ -15,11 +15,12 @@ def toml(value: Any) -> str:
         case int():
             return str(value)
         case str():
-            return json.dumps(value)  # TOML's basic strings take JSON's escapes
+            # JSON's escapes are TOML's, but for the pairs of halves that JSON makes of rarer characters
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
         case list() | tuple():
             return "[" + ", ".join(map(toml, value)) + "]"
         case dict():
-            return "{ " + ", ".join(f"{json.dumps(str(key))} = {toml(one)}" for key, one in value.items()) + " }"
+            return "{ " + ", ".join(f"{toml(str(key))} = {toml(one)}" for key, one in value.items()) + " }"
         case _:
             msg = f"TOML has no {type(value).__name__}"
             raise TypeError(msg)

@@ -7,7 +7,6 @@ what it read without enforcing is enforced; the policy's comments say which is w
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any, Literal
 
 import msgspec
@@ -16,6 +15,7 @@ from enarx.appraisal import sgx, snp
 from enarx.appraisal.expectation import Hex32, Hex48, Section
 from enarx.appraisal.requirement import Requirement
 from enarx.appraisal.toml import toml
+from enarx.codec import toml as codec_toml
 from enarx.errors import Misused, Reason
 
 HEAD = """\
@@ -78,10 +78,10 @@ class _Steward(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def imported(text: bytes, where: str, *, name: str) -> str:
     """The policy file that means what the upstream file meant. `Misused` if it is none."""
+    _, table = codec_toml.parse(text, where)
     try:
-        table = tomllib.loads(text.decode("utf-8"))
         steward = msgspec.convert(_lowered(table), _Steward)
-    except (ValueError, msgspec.ValidationError) as error:  # UnicodeDecodeError, TOMLDecodeError
+    except msgspec.ValidationError as error:
         raise Misused(Reason.SYNTAX, f"{where}: {error}") from None
     lines = [HEAD, *_lines({"name": name, **_WHOLE})]
     if steward.snp is not None:

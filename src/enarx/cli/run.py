@@ -34,6 +34,8 @@ BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
 VALUED = ("--wasmcfgfile", "--backend", "--dir", "--env", "--sealed", "--sealed-root")
 SIGINT = 2
 MOST_EXIT = 255
+MAX_BYTES = 256_000_000
+"""Of a module, as of a whole package (`enarx.workload.package`)."""
 
 
 class Command(NamedTuple):

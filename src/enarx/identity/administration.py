@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, update
 
 from enarx.appraisal.policy import Loaded
 from enarx.codec.digest import same, sha256
+from enarx.codec import toml
 from enarx.errors import EnarxError, Misused, Reason, Unauthentic
 from enarx.evidence.anchor import Anchors
 from enarx.identity import judgement
@@ -36,9 +36,10 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def load(text: bytes, where: str) -> tuple[Administrator, ...]:
     """The administrators of a file: `[[administrator]]` with `name` and `token_sha256`."""
+    _, table = toml.parse(text, where)
     try:
-        found = msgspec.convert(tomllib.loads(text.decode()), _File).administrator
-    except (ValueError, msgspec.ValidationError) as error:
+        found = msgspec.convert(table, _File).administrator
+    except msgspec.ValidationError as error:
         raise Misused(Reason.SYNTAX, f"{where}: {error}") from None
     if len({one.name for one in found}) != len(found) or len({one.token_sha256 for one in found}) != len(found):
         raise Misused(Reason.DUPLICATE, f"{where}: two administrators with one name or token")

@@ -65,11 +65,3 @@ class TableReader:
             said = f"{path[-1]} is {value!r}, expected one of {', '.join(choices)}"
             raise self.refuse(Reason.UNKNOWN_VALUE, path, said)
         return value
-
-
-def spelled(message: str) -> str:
-    """What tomllib says, "Expected x (at line 1, column 2)" as "1:2: expected x", to stand behind a file's name and ":"."""
-    said, _, place = message.partition(" (at ")
-    place = place.rstrip(")").replace("line ", "").replace(", column ", ":")
-    said = said[:1].lower() + said[1:]
-    return f"{place}: {said}" if place[:1].isdigit() else f" {said} at the end"
