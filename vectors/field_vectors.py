@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Policy vectors: for every field of a section, a policy that this field alone makes refuse genuine evidence.
 
-    vectors/policy/TECHNOLOGY/genuine/  evidence.bin endorsements.cbor anchors.cbor policy.toml
+    vectors/policy/TECHNOLOGY/genuine/  evidence.bin endorsements.cbor anchors.cbor policy.toml, parts.cbor if any
     vectors/policy/TECHNOLOGY/FIELD/    policy.toml expect.toml, and evidence of its own where the field needs it
 
 `genuine/policy.toml` states a value for every field and accepts `genuine/evidence.bin`. All of it is
@@ -45,6 +45,7 @@ class Refusal(NamedTuple):
     also: Mapping[str, Any] = {}
     evidence: bytes | None = None
     endorsements: Endorsements | None = None
+    parts: Mapping[str, bytes] | None = None
 
 
 def write(
@@ -54,6 +55,7 @@ def write(
     anchors: Anchors,
     accepting: Mapping[str, Any],
     refusals: Mapping[str, Refusal],
+    parts: Mapping[str, bytes] = {},
 ) -> None:
     """Write all vectors of one technology, over those that are there."""
     folder = ROOT / technology
@@ -62,6 +64,8 @@ def write(
     genuine.mkdir(parents=True)
     (genuine / "evidence.bin").write_bytes(evidence)
     (genuine / "endorsements.cbor").write_bytes(encode(endorsements))
+    if parts:
+        (genuine / "parts.cbor").write_bytes(cbor2.dumps(dict(parts)))
     roots = {str(vendor): [one.raw for one in listed] for vendor, listed in anchors.roots.items()}
     (genuine / "anchors.cbor").write_bytes(cbor2.dumps({"roots": roots, "keys": list(anchors.keys)}))
     (genuine / "policy.toml").write_text(policy(technology, accepting))
@@ -77,6 +81,8 @@ def write(
             (one / "evidence.bin").write_bytes(refusal.evidence)
         if refusal.endorsements is not None:
             (one / "endorsements.cbor").write_bytes(encode(refusal.endorsements))
+        if refusal.parts is not None:
+            (one / "parts.cbor").write_bytes(cbor2.dumps(dict(refusal.parts)))
 
 
 def policy(section: str, fields: Mapping[str, Any], common: Mapping[str, Any] = COMMON) -> str:

@@ -9,8 +9,11 @@ from typing import Any
 from field_vectors import WHEN, Refusal, write
 
 from enarx.evidence import intel_quote
+from enarx.evidence.event_kinds import EV_SEPARATOR
+from enarx.evidence.event_log import parse, replay
 from enarx.evidence.intel_tcb_info import COMPONENTS
 from enarx.platform.simulated import intel_documents
+from enarx.platform.simulated.boot_log import Measurement, written
 from enarx.platform.simulated.intel_quote import Machine, platform
 from enarx.platform.simulated.sgx import NO_SVN, SimulatedSgx
 from enarx.platform.simulated.tdx import TEE_TCB_SVN, SimulatedTdx
@@ -20,6 +23,8 @@ PPID = b"\x44" * 16
 SERVER = platform(ppid=PPID, piid=b"\x45" * 16)
 FLAGS = bytes.fromhex("8500000000000000")
 """INIT, MODE64BIT and KSS."""
+LOG = written(tuple(Measurement(index, EV_SEPARATOR, bytes(4)) for index in (1, 2, 3)), ("sha-384",))
+"""A boot log of a trust domain: measurement registers 1 to 3 are RTMR0 to RTMR2."""
 OVERDUE = WHEN - timedelta(days=100)
 
 
@@ -148,12 +153,16 @@ def make_tdx() -> None:
     """A trust domain of TD 1.5 whose report says something in every field."""
     machine = Machine.made(WHEN, intel_quote.TDX, described=SERVER)
     attributes = 1 << 28 | 1 << 30
-    fields: dict[str, Any] = {
-        name: bytes([0x11 + at]) * 48
-        for at, name in enumerate(
-            ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam")
-        )
-    } | {"td_attributes": attributes.to_bytes(8, "little"), "mrservicetd": b"\x55" * 48}
+    fields: dict[str, Any] = (
+        {
+            name: bytes([0x11 + at]) * 48
+            for at, name in enumerate(
+                ("mrtd", "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", "mrowner", "mrownerconfig", "mrseam")
+            )
+        }
+        | {f"rtmr{at}": replay(parse(LOG), "sha-384")[at + 1] for at in range(3)}
+        | {"td_attributes": attributes.to_bytes(8, "little"), "mrservicetd": b"\x55" * 48}
+    )
     domain = SimulatedTdx.made(WHEN, machine=machine, **fields)
     genuine = domain.quote(b"", version=5)
     registers = {name: [value.hex()] for name, value in fields.items() if len(value) == 48}
@@ -163,6 +172,7 @@ def make_tdx() -> None:
         **accepting(),
         **registers,
         **bits,
+        "event_log": "required",
         "mrtd_blacklist": [OTHER48],
         "mrsignerseam": ["00" * 48],
         "tee_tcb_svn": TEE_TCB_SVN.hex(),
@@ -186,6 +196,7 @@ def make_tdx() -> None:
             name: Refusal("refused" if wanted == "required" else "required", "guest-policy")
             for name, wanted in bits.items()
         },
+        "event_log": Refusal("required", "boot-not-measured", parts={}),
         "mrtd_blacklist": Refusal(["11" * 48], "measurement-denied"),
         "mrsignerseam": Refusal([OTHER48], "signer-not-accepted"),
         "tee_tcb_svn": Refusal(higher.hex(), "tcb-too-low"),
@@ -193,7 +204,8 @@ def make_tdx() -> None:
         "xfam": Refusal([OTHER8], "guest-policy"),
     }
     shared = refusals(SimulatedTdx, machine, **fields)
-    write("tdx", genuine, domain.endorsements(), domain.anchors(), section, {**shared, **own})
+    parts = {"event_log": LOG}
+    write("tdx", genuine, domain.endorsements(), domain.anchors(), section, {**shared, **own}, parts)
 
 
 if __name__ == "__main__":

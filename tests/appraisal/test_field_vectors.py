@@ -47,7 +47,8 @@ def claims_of(technology: str, policy: str, when: Any) -> Claims:
     listed = cbor2.loads(read("anchors.cbor"))
     roots = {Vendor(name): tuple(Certificate(raw) for raw in raws) for name, raws in listed["roots"].items()}
     anchors = Anchors(SIMULATED, roots, tuple(listed["keys"]))
-    evidence = Evidence(Kind(technology), read("evidence.bin"))
+    parts = cbor2.loads(read("parts.cbor")) if (genuine / "parts.cbor").exists() else {}
+    evidence = Evidence(Kind(technology), read("evidence.bin"), parts)
     return authenticate(evidence, decode(read("endorsements.cbor")), anchors=anchors, when=when)
 
 

@@ -52,6 +52,43 @@ def test_check_refuses_what_is_no_policy(tmp_path: Path, capsys: pytest.CaptureF
     assert run(capsys, "check", str(tmp_path / "none.toml"))[0] == 2
 
 
+def test_init_writes_a_policy_with_every_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "init", "snp", "tdx", "--name", "mine")
+    assert (code, err) == (0, "")
+    policy = load(out.encode(), "x").policy
+    assert (policy.name, policy.snp is not None, policy.tdx is not None, policy.sgx) == ("mine", True, True, None)
+    (tmp_path / "policy.toml").write_text(out)
+    assert run(capsys, "check", str(tmp_path / "policy.toml"))[0] == 0
+
+
+def test_init_of_what_there_is_not_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "init", "vax")
+    assert (code, out) == (2, "")
+    assert err.splitlines()[0] == "enarx: unknown-kind: section 'vax'"
+    assert err.splitlines()[1].startswith("hint: one of snp, sgx, tdx")
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        (b"\xff\xfe", "syntax: POLICY: not UTF-8 at byte 0"),
+        (b"name = \n", "syntax: POLICY:1:8: invalid value"),
+        (b'name = "x', "syntax: POLICY: unterminated string at the end"),
+        (b"", "missing: POLICY: key 'name' is missing"),
+        (b'colour = "red"', "unknown-key: POLICY: unknown key 'colour'"),
+    ],
+)
+def test_what_is_wrong_with_a_policy_is_one_line_with_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], raw: bytes, said: str
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_bytes(raw)
+    code, out, err = run(capsys, "check", str(path))
+    first, *hints = err.splitlines()
+    assert (code, out, first) == (2, "", f"enarx: {said.replace('POLICY', str(path))}")
+    assert all(line.startswith("hint: ") for line in hints)
+
+
 def test_the_schema_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "schema")
     assert (code, json.loads(out)["title"]) == (0, "Enarx policy")

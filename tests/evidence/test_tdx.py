@@ -10,12 +10,17 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.codec.digest import sha256
-from enarx.errors import Reason, Unauthentic
+from enarx.errors import Malformed, Reason, Unauthentic
 from enarx.evidence import intel_signature, tdx
 from enarx.evidence.authenticate import authenticate
 from enarx.evidence.check import Check, Verdict
+from enarx.evidence.envelope import Evidence
+from enarx.evidence.event_kinds import EV_SEPARATOR
+from enarx.evidence.event_log import parse, replay
 from enarx.evidence.intel_tcb_status import TcbStatus
+from enarx.evidence.kind import Kind
 from enarx.platform.simulated import intel_pki
+from enarx.platform.simulated.boot_log import Measurement, written
 from enarx.platform.simulated.intel_quote import enclave
 from enarx.platform.simulated.tdx import SimulatedTdx
 from tests.evidence.intel_world import capture
@@ -75,6 +80,31 @@ def test_what_a_policy_may_want_to_look_at_is_a_finding() -> None:
     assert "SEPT_VE_DISABLE" in findings(judge(DOMAIN.quote(b"", td_attributes=bytes(8))))
     assert "MRSERVICETD" in findings(judge(DOMAIN.quote(b"", version=5, mrservicetd=b"\1" * 48)))
     assert {} == findings(judge(DOMAIN.quote(b"", version=5)))
+
+
+def with_log(log: bytes, **registers: bytes) -> tdx.TdxClaims:
+    """Claims of a domain with these registers, the log beside its quote."""
+    evidence = Evidence(Kind.TDX, DOMAIN.quote(b"", **registers), {"event_log": log})
+    return tdx.judge(evidence, GIVEN, anchors=DOMAIN.anchors(), when=WHEN)
+
+
+def test_a_boot_log_beside_a_quote_is_held_against_its_registers() -> None:
+    log = written((Measurement(1, EV_SEPARATOR, bytes(4)), Measurement(2, EV_SEPARATOR, bytes(4))), ("sha-384",))
+    reached = replay(parse(log), "sha-384")
+    explained = with_log(log, rtmr0=reached[1], rtmr1=reached[2])
+    assert explained.replayed == {"RTMR0", "RTMR1", "RTMR2", "RTMR3"}
+    changed = with_log(log, rtmr0=reached[1], rtmr1=b"\1" * 48)
+    assert changed.replayed == {"RTMR0", "RTMR2", "RTMR3"}
+    assert "event log: RTMR1 up to event 2 (EV_SEPARATOR)" in findings(changed)
+    assert judge(DOMAIN.quote(b"")).replayed is None
+
+
+@pytest.mark.parametrize("kind", [Kind.TDX, Kind.SGX, Kind.NITRO])
+def test_a_part_that_nobody_reads_is_malformed(kind: Kind) -> None:
+    evidence = Evidence(kind, DOMAIN.quote(b""), {"more": b""})
+    with pytest.raises(Malformed) as refused:
+        authenticate(evidence, GIVEN, anchors=DOMAIN.anchors(), when=WHEN)
+    assert refused.value.reason is Reason.UNKNOWN_KEY
 
 
 def replaced(**fields: object) -> bytes:

@@ -116,27 +116,42 @@ def _subject(name: str) -> str:
 
 
 def _section(name: str, section: Section) -> tuple[Line, ...]:
-    described = _described(type(section))
+    meanings = described(type(section))
     key = name.replace("_", "-") if name.startswith("nvidia") else name
     lines = []
     for field in section.__struct_fields__:
         value = getattr(section, field)
         asked = value not in (UNCHECKED, frozenset(), {})
         said = f"{_shown(value)}" if asked else "left open" if value == UNCHECKED else "nothing is denied"
-        meaning = described.get(field, "")
+        meaning = meanings.get(field, "")
         lines.append(Line(f"{key}.{field}", asked, f"{said} ({meaning})" if meaning else said))
     return tuple(lines)
 
 
-def _described(section: type) -> dict[str, str]:
+_ROW = re.compile(r"    (\w+(?:, \w+| … \w+)*)(?:\s+(\S.*))?")
+
+
+def described(section: type[msgspec.Struct]) -> dict[str, str]:
     """Fields and their meaning, from the docstrings of a section and of what it is built on."""
+    fields = section.__struct_fields__
     found: dict[str, str] = {}
     for one in reversed(section.__mro__):
+        names: list[str] = []
         for line in (one.__doc__ or "").splitlines():
-            match = re.match(r"^    (\w[\w, …]*?)\s{2,}(\S.*)$", line) or re.match(r'^    (\w+) (".*)$', line)
-            if match:
-                found |= dict.fromkeys(re.split(r", | … ", match[1]), match[2])
+            match = _ROW.fullmatch(line)
+            if match and set(named := re.split(r", | … ", match[1])) <= set(fields):
+                names = _range(named, fields) if "…" in match[1] else named
+                found |= dict.fromkeys(names, match[2] or "")
+            elif names and line.startswith(" " * 8):  # the meaning goes on
+                found |= {name: f"{found[name]} {line.strip()}" for name in names}
+            else:
+                names = []
     return found
+
+
+def _range(ends: list[str], fields: tuple[str, ...]) -> list[str]:
+    """From the first field to the last."""
+    return list(fields[fields.index(ends[0]) : fields.index(ends[1]) + 1])
 
 
 def _shown(value: Any) -> str:
@@ -179,5 +194,6 @@ def _section_warnings(name: str, section: Section) -> list[str]:
     ]
     image = [field for field in IMAGE if field in fields]
     if image and all(fields[field] == UNCHECKED for field in image):
-        said.append(f"{name}: any program may run: {' and '.join(image)} are left open")
+        are = "is" if len(image) == 1 else "are"
+        said.append(f"{name}: any program may run: {' and '.join(image)} {are} left open")
     return said

@@ -34,16 +34,16 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """A policy. A missing section accepts nothing of its technology.
 
     name               for people and for results
-    security_version   monotonic, signed with the policy (design 4.5)
+    security_version   only grows: a lower one never replaces a higher
     binding            the form in which evidence must be tied to the key
     freshness          "nonce": over a nonce of this verifier
     launch_field       "required": the TEE's launch field holds the launch digest; "late": it
                        may be empty (warm Keeps)
     workload           package digests that may run
     package_signers    SHA-256 of the SubjectPublicKeyInfo of keys that sign packages
-    minimum_package_security_version
+    minimum_package_security_version   of a package, as its signature says
     revocation         "required": an answer about revocation, or Undetermined
-    expires            after this instant the policy accepts nothing; None is written "unchecked"
+    expires            after this instant the policy accepts nothing; "unchecked" is never
     composition        "required": members of a collection are linked by cryptography
     log                "required": `enarx verify` finds the certificate in the Steward's log
     """

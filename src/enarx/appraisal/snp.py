@@ -45,7 +45,7 @@ class SnpPolicy(Section, frozen=True, kw_only=True):
     signer                 AUTHOR_KEY_DIGEST, which signs id keys; the author key must be enabled
     signer_blacklist       those that may not sign
     id_key_digest          ID_KEY_DIGEST, which signs images
-    id_key_digest_blacklist
+    id_key_digest_blacklist those that may not
     author_key             "required": the launch was signed with an author key
     debug                  POLICY bit 19, the host can look inside
     migrate_ma             POLICY bit 18, a migration agent can take the guest elsewhere

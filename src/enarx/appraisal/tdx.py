@@ -15,6 +15,7 @@ from enarx.appraisal.expectation import (
     Unchecked,
     among,
     failed,
+    holds,
     not_among,
     open_,
     passed,
@@ -36,6 +37,7 @@ _BITS = {
     "perfmon": PERFMON,
 }
 _REGISTERS = ("mrconfigid", "mrowner", "mrownerconfig", "rtmr0", "rtmr1", "rtmr2", "rtmr3")
+_BOOT = frozenset({"RTMR0", "RTMR1", "RTMR2"})
 _NO_SERVICE = bytes(48)
 
 
@@ -45,6 +47,7 @@ class TdxPolicy(IntelPolicy, frozen=True, kw_only=True):
     mrtd               the initial contents that may run
     mrtd_blacklist     those that may not, whatever `mrtd` says
     rtmr0 … rtmr3      what may have been measured at run time
+    event_log          "required": a boot log (CCEL) came along that explains RTMR0, RTMR1 and RTMR2
     mrconfigid, mrowner, mrownerconfig   the configuration and owner that the launcher set
     mrservicetd        service trust domains that may be bound; all zero is none, as before TD 1.5
     mrseam             TDX modules that may run, by their measurement
@@ -62,6 +65,7 @@ class TdxPolicy(IntelPolicy, frozen=True, kw_only=True):
     rtmr1: Hex48Set
     rtmr2: Hex48Set
     rtmr3: Hex48Set
+    event_log: Literal["required", "unchecked"]
     mrconfigid: Hex48Set
     mrowner: Hex48Set
     mrownerconfig: Hex48Set
@@ -89,6 +93,7 @@ def appraise(claims: TdxClaims, policy: TdxPolicy, *, when: datetime) -> tuple[C
     """Every check of the section, whatever the others say."""
     return (
         *_measurements(claims.domain, policy),
+        _explained(claims, policy),
         *_attributes(claims.domain, policy),
         *_module(claims.domain, policy),
         *appraise_platform(claims, policy, "tdx", when=when),
@@ -108,6 +113,16 @@ def _measurements(domain: TdReport, policy: TdxPolicy) -> tuple[Check, ...]:
         among("MRSERVICETD", domain.mrservicetd or _NO_SERVICE, policy.mrservicetd,
               reason=Reason.FIELD_NOT_ACCEPTED, source="policy: tdx.mrservicetd"),
     )  # fmt: skip
+
+
+def _explained(claims: TdxClaims, policy: TdxPolicy) -> Check:
+    """RTMR3 is left out: programs of the guest extend it, and keep no log there (UEFI 2.10, section 38.4.1)."""
+    replayed, place = claims.replayed, "policy: tdx.event_log"
+    fact = "none given" if replayed is None else f"leads to {', '.join(sorted(replayed)) or 'no register'}"
+    return holds("boot log", fact, policy.event_log, lambda: (replayed or frozenset()) >= _BOOT,
+                 reason=Reason.BOOT_NOT_MEASURED if replayed is None else Reason.EVENT_LOG_MISMATCH,
+                 expectation="leads to RTMR0, RTMR1 and RTMR2", source=place,
+                 mend="send the log with the quote: /sys/firmware/acpi/tables/data/CCEL")  # fmt: skip
 
 
 def _attributes(domain: TdReport, policy: TdxPolicy) -> tuple[Check, ...]:
@@ -151,6 +166,7 @@ def drafted(claims: TdxClaims, *, when: datetime) -> TdxPolicy:
             **drafted_platform(claims, when=when),
             **{name: [getattr(domain, name).hex()] for name in named},
             **bits,
+            "event_log": "required" if (claims.replayed or frozenset()) >= _BOOT else "unchecked",
             "mrtd_blacklist": [],
             "mrservicetd": [(domain.mrservicetd or _NO_SERVICE).hex()],
             "tee_tcb_svn": domain.tee_tcb_svn.hex(),

@@ -10,7 +10,7 @@ from enarx.cli.vectors.content import sorted_out
 from enarx.cli.vectors.intel import collateral, loose_chain
 from enarx.cli.vectors.intel_content import in_one_file
 from enarx.cli.vectors.nvidia import is_ocsp
-from enarx.cli.vectors.tpm_files import SIGNATURES, beside
+from enarx.cli.vectors.tpm_files import EVENT_LOG, SIGNATURES, beside
 from enarx.evidence.endorsement import Endorsements, IntelCollateral
 from enarx.evidence.envelope import Evidence
 from enarx.evidence.kind import Kind
@@ -27,7 +27,9 @@ def assembled(kind: Kind, body: bytes, files: Mapping[str, bytes]) -> tuple[Evid
             parts = {"certificate_table": found.table} if found.table else {}
             return Evidence(kind, body, parts), Endorsements(found.certificates, found.crls)
         case Kind.SGX | Kind.TDX:
-            return Evidence(kind, body), Endorsements(certificates=loose_chain(files), intel=intel)
+            return Evidence(kind, body, _boot_log(kind, files)), Endorsements(
+                certificates=loose_chain(files), intel=intel
+            )
         case Kind.TPM:
             return Evidence(kind, body, _quote_parts(files)), Endorsements(crls=found.crls)
         case Kind.AZURE_SNP_VTPM | Kind.AZURE_TDX_VTPM:
@@ -52,3 +54,8 @@ def _quote_parts(files: Mapping[str, bytes]) -> dict[str, bytes]:
     found = beside(files, leave_out="")
     signature = found.first(SIGNATURES)
     return {**found.parts(), **({} if signature is None else {"signature": signature})}
+
+
+def _boot_log(kind: Kind, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    log = beside(files, leave_out="").first(EVENT_LOG)
+    return {} if kind is Kind.SGX or log is None else {"event_log": log}

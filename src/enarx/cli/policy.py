@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`enarx policy`: explain a policy, read upstream's, show the schema."""
+"""`enarx policy`: start one, explain one, read upstream's, show the schema."""
 
 from __future__ import annotations
 
@@ -14,11 +14,23 @@ import typer
 from enarx.appraisal.explain import Explanation, Line, explained
 from enarx.appraisal.policy import load
 from enarx.appraisal.policy import schema as policy_schema
+from enarx.appraisal.starting import SECTIONS, started
 from enarx.appraisal.upstream import imported
 from enarx.cli import files
 
 LIMIT = 16 << 20
 """100,000 reference values of 48 bytes take 10 MB."""
+
+
+def init(
+    sections: Annotated[list[str], typer.Argument(help=f"Technologies to accept: {', '.join(SECTIONS)}.")],
+    name: Annotated[str, typer.Option(help="The policy's name.")] = "policy",
+) -> int:
+    """Write a policy to start from, with every key and its meaning. It goes to standard output."""
+    text = started(sections, name=name)
+    load(text.encode(), "policy")
+    sys.stdout.write(text)
+    return 0
 
 
 def check(

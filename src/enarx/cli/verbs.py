@@ -96,6 +96,7 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
     "policy": (
         "Policies: what is good enough.",
         {
+            "init": Verb("enarx.cli.policy:init", "Write a policy to start from, with every key and its meaning."),
             "check": Verb("enarx.cli.policy:check", "Explain a policy in words, and warn of what it leaves open."),
             "import": Verb("enarx.cli.policy:import_", "Read an upstream steward.toml; write out what it left open."),
             "schema": Verb("enarx.cli.policy:schema", "The JSON Schema of a policy."),

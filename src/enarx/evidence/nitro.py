@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.codec.der import Der
 from enarx.codec.x509 import Certificate
-from enarx.errors import Reason
+from enarx.errors import Malformed, Reason
 from enarx.evidence.anchor import Anchors, Vendor
 from enarx.evidence.chain import authenticate_links, require_valid, window_of
 from enarx.evidence.check import Trail
@@ -88,7 +88,9 @@ def judge(
     when: datetime,
     memory: Memory[Any] | None = None,
 ) -> NitroClaims:
-    """Parse and authenticate a document of either kind."""
+    """Parse and authenticate a document of either kind, which has no other parts."""
+    if evidence.parts:
+        raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind {evidence.kind}: part {min(evidence.parts)!r}")
     document = parse(evidence.body, evidence.kind)
     return authenticate(document, endorsements, anchors=anchors, when=when, memory=memory)
 

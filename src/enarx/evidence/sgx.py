@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from enarx.errors import Malformed, Reason
 from enarx.evidence import intel_claims, intel_quote, intel_vouching, sgx_report
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.endorsement import Endorsements
@@ -100,5 +101,7 @@ def judge(
     when: datetime,
     memory: Memory[Any] | None = None,
 ) -> SgxClaims:
-    """Parse and authenticate in one step."""
+    """Parse and authenticate in one step; a quote has no other parts."""
+    if evidence.parts:
+        raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind sgx: part {min(evidence.parts)!r}")
     return authenticate(parse(evidence.body), endorsements, anchors=anchors, when=when, memory=memory)

@@ -10,8 +10,8 @@ import msgspec
 from sqlalchemy import Engine, update
 
 from enarx.appraisal.policy import Loaded
-from enarx.codec.digest import same, sha256
 from enarx.codec import toml
+from enarx.codec.digest import same, sha256
 from enarx.errors import EnarxError, Misused, Reason, Unauthentic
 from enarx.evidence.anchor import Anchors
 from enarx.identity import judgement
