@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
+from enarx.codec import toml
 from enarx.errors import Misused, Reason
 from enarx.workload.manifest import (
     DEFAULT_PORT,
@@ -29,7 +29,7 @@ from enarx.workload.manifest import (
     Trust,
 )
 from enarx.workload.position import Path
-from enarx.workload.table import TableReader, spelled
+from enarx.workload.table import TableReader
 
 STANDARD: dict[str, type[Null | Stdin | Stdout | Stderr]] = {
     "null": Null,
@@ -52,13 +52,7 @@ def read(raw: bytes, where: str) -> Manifest:
     """A manifest as written. `Misused` with line, column and what was expected."""
     if len(raw) > MAX_BYTES:
         raise Misused(Reason.TOO_LARGE, f"{where}: {len(raw)} bytes, at most {MAX_BYTES}")
-    try:
-        text = raw.decode()
-        table = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise Misused(Reason.SYNTAX, f"{where}: not UTF-8 at byte {error.start}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misused(Reason.SYNTAX, f"{where}: {spelled(str(error))}") from None
+    text, table = toml.parse(raw, where)
     return _Reader(text, where).manifest(table)
 
 
