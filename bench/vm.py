@@ -18,7 +18,8 @@ from enarx.platform.image.build import Image, build
 from enarx.platform.image.store import Store, default_folder
 from enarx.platform.vm.keep_process import ATTEST_PORT, VmKeep
 from enarx.platform.vm.machine_process import Choice, Machine
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import Boot
 from enarx.workload.launch import Launch
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,7 +15,7 @@ import pytest
 from enarx.evidence import cmw, endorsement
 from tests.identity.parties import Keep, Pki, Serving
 
-PATHS = ("/v1/nonce", "/v1/attest", "/v1/time", "/v1/ocsp", "/")
+PATHS = ("/v1/nonce", "/v1/credential", "/v1/attest", "/v1/time", "/v1/ocsp", "/")
 MUTATIONS = 10_000
 
 

@@ -19,7 +19,8 @@ from enarx.platform.image.lock import Lock
 from enarx.platform.image.store import Store, default_folder
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import Boot
 from enarx.workload.launch import Launch
 
 ROOT = Path(__file__).resolve().parents[2]

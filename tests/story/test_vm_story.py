@@ -13,30 +13,16 @@ import pytest
 
 from enarx.cli.demo import setting, workloads
 from enarx.cli.demo.setting import Setting
-from enarx.cli.demo.stage import DeployedKeep, Stage
-from enarx.platform.image import folder_store
-from enarx.platform.image.build import build
-from enarx.platform.image.store import Store, default_folder
+from enarx.cli.demo.stage import DeployedKeep
+from tests.story.vm_stage import VmStage, built
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class VmStage(Stage):
-    """A stage whose Keeps find the image."""
-
-    image = Path()
-
-    def environment(self) -> dict[str, str]:
-        return {**super().environment(), "ENARX_IMAGE": str(self.image)}
-
-
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmStage]:
-    lock, store = folder_store.read_lock(folder_store.default_lock()), Store(default_folder())
-    fetched = folder_store.fetch(lock, store, say=print)
-    folder = tmp_path_factory.mktemp("image")
-    folder_store.write(build(lock, folder_store.own_sources(), fetched=fetched, store=store, version="0"), folder)
+    folder = built(tmp_path_factory.mktemp("image"))
     with VmStage() as made:
         made.image = folder
         yield made

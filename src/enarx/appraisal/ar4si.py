@@ -14,7 +14,7 @@ from enarx.appraisal.result import Appraisal, Member
 from enarx.errors import Reason
 from enarx.evidence.anchor import PRODUCTION
 from enarx.evidence.check import Check, Verdict
-from enarx.evidence.kind import Kind
+from enarx.evidence.kind import Kind, without_tee
 
 PHYSICAL = "published physical attack"
 """The name of notes about attacks that need the machine in one's hands."""
@@ -51,7 +51,7 @@ Vector = dict[str, int]
 
 def vector(member: Member, appraisal: Appraisal, *, input_host: bool) -> Vector:
     """The trustworthiness vector of one member."""
-    vouched = member.claims.anchors == PRODUCTION and member.claims.kind is not Kind.NONE
+    vouched = member.claims.anchors == PRODUCTION and not without_tee(one.claims.kind for one in appraisal.members)
     found = {
         "instance-identity": _instance(_of(member, INSTANCE)),
         "configuration": _configuration(member),

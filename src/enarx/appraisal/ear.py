@@ -18,7 +18,7 @@ from enarx.appraisal.tied import NOTHING, Expected
 from enarx.errors import Malformed, Reason
 from enarx.evidence.anchor import PRODUCTION
 from enarx.evidence.check import Check, Verdict, shown
-from enarx.evidence.kind import Kind
+from enarx.evidence.kind import Kind, boot_of, without_tee
 
 PROFILE = "tag:ietf.org,2026:rats/ear#04"
 MEDIA_TYPE = f'application/eat+jwt; eat_profile="{PROFILE}"'
@@ -112,7 +112,10 @@ def _submodule(member: Member, appraisal: Appraisal, *, accepted: bool, input_ho
     measurement = facts.get(MEASUREMENTS.get(member.claims.kind, ""))
     if measurement is not None:
         made["enarx_measurement"] = measurement
-    if member.claims.kind is Kind.NONE:
+    kinds = [one.claims.kind for one in appraisal.members]
+    if boot := boot_of(kinds):
+        made["enarx_boot"] = boot
+    if member.claims.kind is Kind.NONE or without_tee(kinds):
         made["enarx_tee"] = "none"
     elif member.claims.anchors != PRODUCTION:
         made["enarx_tee"] = "simulated"

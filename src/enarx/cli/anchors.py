@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from enarx.cli.files import read
+from enarx.cli.vectors.named_key import named_keys
 from enarx.errors import Misused, Reason
 from enarx.evidence.anchor import Anchors, unsafe_set
 from enarx.evidence.production import production
+
+MAX_KEYS = 8 << 20
 
 
 def anchors(where: Path | None, *, unsafe: bool) -> Anchors:
@@ -23,3 +28,10 @@ def anchors(where: Path | None, *, unsafe: bool) -> Anchors:
         )
     files = sorted(where.glob("*.pem")) if where.is_dir() else [where]
     return unsafe_set({path.name: read(path, limit=1 << 20) for path in files})
+
+
+def with_key(believed: Anchors, path: Path | None) -> Anchors:
+    """The set with the keys in a file that the caller trusts by name; its name says so."""
+    if path is None:
+        return believed
+    return msgspec.structs.replace(believed, name="named key", keys=named_keys(read(path, limit=MAX_KEYS), str(path)))

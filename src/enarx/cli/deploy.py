@@ -19,6 +19,7 @@ from enarx.evidence.kind import Kind
 from enarx.platform import keeps
 from enarx.platform.chip import Chip
 from enarx.platform.process import ProcessKeep, raised
+from enarx.platform.vm.shape import PLAIN, Boot, Shape
 from enarx.workload.launch import Launch
 
 STDIO = {"stdin": 0, "stdout": 1, "stderr": 2}
@@ -50,6 +51,16 @@ def deploy(
     simulate_tee: Annotated[
         Kind | None, typer.Option(help="Simulate this TEE; only together with --insecure-backend.")
     ] = None,
+    boot: Annotated[
+        Boot | None,
+        typer.Option(help="How a kvm or tcg machine starts: direct (default), or measured into a software TPM."),
+    ] = None,
+    tpm_maker: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of this host's maker of software TPMs.", show_default="~/.local/state/enarx/tpm-maker"
+        ),
+    ] = None,
     tee_state: Annotated[Path | None, typer.Option(help="Folder of the simulated machine.")] = None,
     steward: Annotated[str | None, typer.Option(help="URL of the Steward that gives the Keep its identity.")] = None,
     steward_ca: Annotated[Path | None, typer.Option(help="PEM of the Steward's CA; the Keep pins its key.")] = None,
@@ -78,6 +89,7 @@ def deploy(
 ) -> int:
     """Deliver a package to an attested Keep and run it; the exit code is the program's."""
     machine = _machine(backend, simulate_tee, tee_state, insecure=insecure_backend)
+    shape = _shape(backend, boot, simulate_tee, tpm_maker)
     placed = order.place(
         order.Wishes(
             package=package,
@@ -98,7 +110,30 @@ def deploy(
         from enarx.cli.files import write
 
         write(save_launch, placed.launch.encoded())
-    return run(placed, launched(machine, placed.launch), attest=attest, events=events, backend=backend, sealed=sealed)
+    return run(
+        placed,
+        launched(machine, placed.launch),
+        attest=attest,
+        events=events,
+        backend=backend,
+        shape=shape,
+        sealed=sealed,
+    )
+
+
+def _shape(backend: str, boot: Boot | None, simulate: Kind | None, maker: Path | None) -> Shape:
+    """How a machine starts; `Misused` for what its backend has no choice in."""
+    if boot is not None and backend not in {"kvm", "tcg"}:
+        raise Misused(Reason.USAGE, f"--boot with backend {backend!r}", hint="a choice of kvm and tcg")
+    if boot is Boot.HASHED:
+        raise Misused(Reason.USAGE, "--boot hashed", hint="what snp and tdx do by themselves")
+    if boot is Boot.MEASURED and simulate is not None:
+        raise Misused(
+            Reason.USAGE, "--boot measured with --simulate-tee", hint="the machine's own TPM makes the evidence"
+        )
+    if maker is not None and boot is not Boot.MEASURED:
+        raise Misused(Reason.USAGE, "--tpm-maker without --boot measured")
+    return Shape(boot=boot, tpm_maker=maker)
 
 
 def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Any:
@@ -136,7 +171,9 @@ def launched(machine: Any, launch: Launch) -> Chip | None:
     return store.launched(machine, launch.digest(), store.agent_measurement())
 
 
-def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: str, sealed: Path | None) -> Any:
+def _opened(
+    backend: str, placed: order.Placed, chip: Chip | None, *, attest: str, shape: Shape, sealed: Path | None
+) -> Any:
     """The Keep on its backend: an agent in a process, or the same agent in a machine of its own."""
     document = placed.launch.encoded()
     stdio = {name: STDIO[name] for name, source in placed.launch.stdio.items() if source == "host"}
@@ -153,17 +190,17 @@ def _opened(backend: str, placed: order.Placed, chip: Chip | None, *, attest: st
         )
     from enarx.cli.vm_backend import opened
 
-    launch = placed.launch.digest()
     return opened(
         backend,
         document,
-        launch=launch,
+        launch=placed.launch.digest(),
         chip=chip,
         attest=attest,
         cas=placed.cas,
         nodes=placed.nodes,
         stdio=stdio,
         sealed=sealed,
+        shape=shape,
     )
 
 
@@ -174,10 +211,11 @@ def run(
     attest: str,
     events: Path | None,
     backend: str = "process",
+    shape: Shape = PLAIN,
     sealed: Path | None = None,
 ) -> int:
     """Open the Keep, tell what happens, and pass on the program's exit code."""
-    keep = _opened(backend, placed, chip, attest=attest, sealed=sealed)
+    keep = _opened(backend, placed, chip, attest=attest, shape=shape, sealed=sealed)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keep.ask_to_stop())
     refused: EnarxError | None = None

@@ -14,6 +14,7 @@ from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import NOTHING, Expected
 from enarx.errors import EnarxError, Reason, Unacceptable, Undetermined
 from enarx.evidence.check import Check, Verdict, shown
+from enarx.evidence.kind import boot_of
 
 _MARKS = {
     Verdict.PASSED: ("ok", "green"),
@@ -61,6 +62,8 @@ def of_appraisal(target: str, appraisal: Appraisal, expected: Expected, **more: 
         groups.append((f"{member.claims.kind} evidence is authentic", member.claims.checks))
         groups.append((f"{member.claims.kind} evidence is acceptable", member.checks))
     groups.append(("the whole is acceptable", appraisal.checks))
+    if boot := boot_of(member.claims.kind for member in appraisal.members):
+        more["marks"] = (*more.get("marks", ()), "technology: none", f"boot: {boot}")
     try:
         appraisal.accepted()
         refusal = None

@@ -11,6 +11,7 @@ import typer
 
 from enarx.appraisal.policy import Loaded, load
 from enarx.cli.anchors import anchors as chosen_anchors
+from enarx.cli.anchors import with_key
 from enarx.cli.files import read
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, show
 from enarx.cli.package_signature import Signatures
@@ -70,6 +71,7 @@ def verify(
     if target.startswith("https://"):
         if at is not None:
             raise Misused(Reason.USAGE, "--at with a running Keep", hint="a Keep is asked now; --at is for files")
+        believed = with_key(believed, trusted_key)
         judgement = _keep(target, loaded, believed, _certificates(issuer), signatures, when)
         return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
     from enarx.cli.verify_file import Options, verify_file

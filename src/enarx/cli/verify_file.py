@@ -16,6 +16,7 @@ from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.tied import Expected
 from enarx.cli import bundle
+from enarx.cli.anchors import with_key
 from enarx.cli.capture import assembled
 from enarx.cli.files import read, write
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, refused_by
@@ -67,7 +68,7 @@ def verify_file(options: Options, loaded: Loaded, anchors: Anchors, *, when: dat
     """Judge a file of evidence or a bundle."""
     subject = _subject(options, anchors)
     target = str(options.path)
-    anchors = _with_key(anchors, options.trusted_key)
+    anchors = with_key(anchors, options.trusted_key)
     try:
         if not options.offline:
             subject = _completed(subject, anchors, when)
@@ -143,12 +144,6 @@ def cache_folder() -> Path:
     """Where verified endorsements are kept (XDG base directory specification)."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     return Path(base if base.startswith("/") else Path.home() / ".cache") / "enarx" / "endorsements"
-
-
-def _with_key(anchors: Anchors, path: Path | None) -> Anchors:
-    if path is None:
-        return anchors
-    return msgspec.structs.replace(anchors, name="named key", keys=named_keys(read(path, limit=MAX_FILE), str(path)))
 
 
 def _expected(options: Options) -> Expected:

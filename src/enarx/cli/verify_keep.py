@@ -26,6 +26,7 @@ from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.chain import authenticate_chain
 from enarx.evidence.check import Check, Trail, Verdict
 from enarx.evidence.composition import authenticate_members
+from enarx.identity.told import activated_key
 from enarx.identity.transparency import inclusion_check
 from enarx.workload import launch as launch_document
 from enarx.workload import spiffe
@@ -59,7 +60,8 @@ def verify_keep(
     launch = launch_document.parse(document)
     members = cmw.decode(asked.answer.evidence)
     endorsements = (asked.answer.endorsements,) * len(members)
-    claims = authenticate_members(members, endorsements, anchors=anchors, when=when)
+    activated = activated_key(asked.chain[0], members) if _issued_by(asked.chain, issuers, when) else None
+    claims = authenticate_members(members, endorsements, anchors=anchors, when=when, activated=activated)
     expected = joined(members, claims, _expected(asked, signatures.package(launch)))
     appraisal = appraise(claims, loaded, expected, when=when)
     checks = (*certificate_checks(asked.chain, launch, issuers, when=when), log_check(asked.chain, loaded, issuers))
@@ -112,6 +114,15 @@ def certificate_checks(
     except EnarxError as error:
         return tuple(check for check in error.checks if isinstance(check, Check))
     return trail.checks()
+
+
+def _issued_by(chain: tuple[Certificate, ...], issuers: tuple[Certificate, ...], when: datetime) -> bool:
+    """Whether the caller's own Steward issued the certificate, so that what it says may be believed."""
+    try:
+        authenticate_chain(_path(chain, issuers), issuers, when=when, trail=Trail(), name="identity")
+    except EnarxError:
+        return False
+    return bool(issuers)
 
 
 def _path(chain: tuple[Certificate, ...], issuers: tuple[Certificate, ...]) -> tuple[Certificate, ...]:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from enarx.platform.chip import Chip
+from enarx.platform.tpm import maker_store
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import PLAIN, Boot, Shape
 
 IMAGE = "ENARX_IMAGE"
 """Environment: the folder of the Keep image, when it is not `image` here."""
@@ -28,17 +30,18 @@ def opened(
     cas: bytes,
     nodes: Mapping[str, bytes],
     stdio: Mapping[str, int],
-    measured: bool = False,
+    shape: Shape = PLAIN,
     sealed: Path | None = None,
 ) -> VmKeep:
     """A machine for this launch document. Where it connects is enforced inside, by the manifest."""
     accelerator = Accelerator(backend)
     tee = accelerator in {Accelerator.SNP, Accelerator.TDX}
-    boot = Boot.HASHED if tee else Boot.MEASURED if measured else Boot.DIRECT
+    boot = shape.boot or (Boot.HASHED if tee else Boot.DIRECT)
+    maker = (shape.tpm_maker or maker_store.default_folder()) if boot is Boot.MEASURED else None
     keep = VmKeep(
         document,
         image=Path(os.environ.get(IMAGE, "image")),
-        choice=Choice(accelerator=accelerator, boot=boot, launch=launch),
+        choice=Choice(accelerator=accelerator, boot=boot, launch=launch, tpm_maker=maker),
         chip=chip,
         attest=attest,
         cas=cas,
@@ -47,6 +50,8 @@ def opened(
         sealed=sealed,
         reach=lambda _host, _port: True,
     )
+    if maker is not None:
+        print(f"keep: its TPM is this host's; the root of its maker is {maker / maker_store.ROOT}", file=sys.stderr)
     held = keep.machine.protection
     print(f"keep: {accelerator} machine, {boot} boot; QEMU held by {', '.join(held.applied)}", file=sys.stderr)
     for name, why in {**held.missing, **keep.machine.groups.missing}.items():

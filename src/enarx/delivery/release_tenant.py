@@ -25,7 +25,7 @@ from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.check import Check
 from enarx.evidence.composition import authenticate_members
 from enarx.evidence.envelope import Evidence
-from enarx.evidence.kind import Kind
+from enarx.evidence.kind import Kind, without_tee
 from enarx.workload import launch as launch_document
 from enarx.workload.launch import Launch
 
@@ -122,10 +122,10 @@ def _bound(terms: Terms) -> Check:
 
 
 def _protected(members: tuple[Evidence, ...]) -> Check:
-    """Evidence that nobody signs vouches for no key, whatever the policy says of it."""
+    """Evidence that keeps no host out vouches for no key, whatever the policy says of it."""
     name, source = "release: a TEE vouches for the one-time key", "design 4.4"
     kinds = ", ".join(sorted({str(one.kind) for one in members}))
-    if any(one.kind is Kind.NONE for one in members):
+    if any(one.kind is Kind.NONE for one in members) or without_tee(one.kind for one in members):
         return failed(name, Reason.NO_TEE, kinds, "a TEE", source, "open the keep where there is one")
     return passed(name, kinds, "a TEE", source)
 

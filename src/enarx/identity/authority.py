@@ -13,20 +13,17 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from enarx.appraisal.ear import MEASUREMENTS
 from enarx.appraisal.result import Accepted, Appraisal
 from enarx.codec.digest import sha256
 from enarx.codec.x509 import Certificate
 from enarx.errors import Malformed, Misused, Reason, Unacceptable, Undetermined
-from enarx.evidence.anchor import PRODUCTION
-from enarx.evidence.kind import Kind
-from enarx.identity import log, profile
+from enarx.identity import log, profile, vouched
 from enarx.identity.request import Request
 from enarx.identity.signer import Signer
+from enarx.identity.vouched import WORDS
 from enarx.workload.launch import Launch
 from enarx.workload.spiffe import SpiffeId
 
-WORDS = ("simulated", "none", "legacy")
 BACKDATED = timedelta(seconds=60)
 """Clocks of relying parties may be this far behind ours."""
 SHORTEST = timedelta(seconds=60)
@@ -172,17 +169,6 @@ class Draft:
         return profile.certificate(body, signer.algorithm, signer.sign(body))
 
 
-def words_for(appraisal: Appraisal) -> frozenset[str]:
-    """Which of `WORDS` must be in the CA's subject to issue upon this appraisal."""
-    words = set()
-    for member in appraisal.members:
-        if member.claims.kind is Kind.NONE:
-            words.add("none")
-        elif member.claims.anchors != PRODUCTION:
-            words.add("simulated")
-    return frozenset(words)
-
-
 def require_words(authority: Authority, words: frozenset[str]) -> None:
     """`authority` may issue an identity of these words; `Unacceptable` otherwise."""
     missing = words - authority.words
@@ -228,7 +214,7 @@ def draft(
     Raises `Unacceptable` when this CA may not issue it or it would end at once.
     """
     appraisal = accepted.appraisal
-    require_words(authority, words_for(appraisal))
+    require_words(authority, vouched.words_for(appraisal))
     not_before, not_after = validity(appraisal, authority, terms, when=when)
     identity = SpiffeId(authority.trust_domain, launch.package, launch.digest())
     return authority.draft(
@@ -246,41 +232,15 @@ def draft(
 ID_PE_CMW = "1.3.6.1.5.5.7.1.35"
 
 
-def technology(appraisal: Appraisal) -> str:
-    """What vouched, in words: `snp`, `snp simulated`, `tdx+nvidia-gpu`, `none`."""
-    kinds = "+".join(member.claims.kind for member in appraisal.members)
-    return f"{kinds} simulated" if "simulated" in words_for(appraisal) else kinds
-
-
-def measurement(appraisal: Appraisal) -> str:
-    """The first member's measurement in hexadecimal, or ""."""
-    claims = appraisal.members[0].claims
-    found = claims.facts().get(MEASUREMENTS.get(claims.kind, ""))
-    return found if isinstance(found, str) else ""
-
-
-def facts_of(appraisal: Appraisal) -> dict[str, str]:
-    """By what certificates are found when something turns out bad: technology, measurement, platform."""
-    facts = appraisal.members[0].claims.facts()
-    chip = next((facts[key] for key in ("chip_id", "ppid", "platform_instance_id") if key in facts), "")
-    return {
-        "technology": technology(appraisal),
-        "measurement": measurement(appraisal),
-        "platform": chip if isinstance(chip, str) else "",
-    }
-
-
 def subject(appraisal: Appraisal, launch: Launch) -> bytes:
     """Ours alone: technology, measurement, and a name for people made of the digests."""
-    said = technology(appraisal)
-    marks = ["input host"] if launch.stdio.get("stdin") == "host" else []
+    said = vouched.technology(appraisal)
+    marks = [*vouched.marks(appraisal), *(["input host"] if launch.stdio.get("stdin") == "host" else [])]
     parts = [
         (profile.ORGANIZATION, "Enarx"),
         (profile.UNIT, said[:64]),
         (profile.COMMON_NAME, f"keep {launch.package.hex()[:16]} {launch.digest().hex()[:16]}"),
     ]
-    if found := measurement(appraisal):
-        marks.insert(0, f"measurement {found}")
     if marks:
         parts.append((profile.DESCRIPTION, ", ".join(marks)))
     return profile.name(*parts)

@@ -12,7 +12,7 @@ from enarx.errors import Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
 from enarx.identity.authority import Authority, Terms
 
-_SECTIONS = ("snp", "sgx", "tdx", "nitro", "nitrotpm", "tpm", "azure", "nvidia_gpu", "nvidia_switch", "cca", "psa")
+_TEES = ("snp", "sgx", "tdx", "nitro", "nitrotpm", "azure", "nvidia_gpu", "nvidia_switch", "cca", "psa")
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -42,7 +42,7 @@ def require_one_anchor_set(authority: Authority, rules: Iterable[Rule], anchors:
 def _require_words(authority: Authority, rule: Rule, anchors: Anchors) -> None:
     policy = rule.policy.policy
     own = authority.certificate.name
-    asks_for_tee = any(getattr(policy, section) is not None for section in _SECTIONS)
+    asks_for_tee = any(getattr(policy, section) is not None for section in _TEES)
     if anchors.name == PRODUCTION and "none" in authority.words and asks_for_tee:
         raise Misused(
             Reason.NO_TEE,

@@ -15,7 +15,14 @@ from enarx.identity.audit import Audit
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
-from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
+from enarx.identity.message import (
+    AttestAnswer,
+    AttestRequest,
+    CredentialAnswer,
+    CredentialRequest,
+    NonceAnswer,
+    NonceRequest,
+)
 from enarx.identity.remembered import Remembered
 from enarx.identity.rulebook import Rulebook
 from enarx.identity.service_admin import Office
@@ -94,6 +101,11 @@ def _keep_routes(steward: Steward) -> list[Any]:
         """32 random bytes for one policy, purpose and launch digest: good once, for five minutes."""
         return await steward.nonce(data)
 
+    @post("/v1/credential", before_request=only(JSON), status_code=200)
+    async def credential(data: CredentialRequest) -> CredentialAnswer:
+        """A secret for a TPM's two keys, which comes back with the evidence once the TPM has opened it."""
+        return await steward.credential(data)
+
     @post("/v1/attest", before_request=only(JSON), status_code=200)
     async def attest(data: AttestRequest, request: Request[Any, Any, Any]) -> AttestAnswer:
         """A certificate for the key of the request, when its evidence is good enough."""
@@ -101,4 +113,4 @@ def _keep_routes(steward: Steward) -> list[Any]:
         request.scope["said"] = said  # type: ignore[typeddict-unknown-key]
         return await steward.attest(data, said)
 
-    return [nonce, attest]
+    return [nonce, credential, attest]

@@ -16,15 +16,23 @@ from enarx.appraisal.tied import Expected
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.memory import Memory
-from enarx.identity import judgement, result
+from enarx.identity import activation, judgement, result
 from enarx.identity.audit import Audit, Refusal, Sample
-from enarx.identity.authority import Authority, draft, facts_of, technology, validity
+from enarx.identity.authority import Authority, draft, validity
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Issuance, Ledger, Nonce
 from enarx.identity.log import LogKey, Promise
-from enarx.identity.message import AttestAnswer, AttestRequest, NonceAnswer, NonceRequest
+from enarx.identity.message import (
+    AttestAnswer,
+    AttestRequest,
+    CredentialAnswer,
+    CredentialRequest,
+    NonceAnswer,
+    NonceRequest,
+)
 from enarx.identity.rule import Rule
 from enarx.identity.rulebook import Rulebook
+from enarx.identity.vouched import facts_of, technology
 
 NONCE_SIZE = 32
 NONCE_LIFE = timedelta(minutes=5)
@@ -93,6 +101,16 @@ class Steward:
         )
         return NonceAnswer(nonce=nonce, expires=expires)
 
+    async def credential(self, asked: CredentialRequest) -> CredentialAnswer:
+        """A secret that only the TPM with both keys can open, good once and with this nonce."""
+        now = self._clock.now()
+        policy, _ = self._named(asked.policy, now)
+        answer, kept = activation.credential(
+            asked, tenant=self.tenant, policy=policy, anchors=self._anchors, when=now, expires=now + NONCE_LIFE
+        )
+        await self._ledger.put(kept)
+        return answer
+
     async def attest(self, asked: AttestRequest, said: dict[str, Any]) -> AttestAnswer:
         """An identity, when everything holds. `said` receives what the log line says of it.
 
@@ -116,19 +134,30 @@ class Steward:
         said["verdict"] = "judged"
         case = judgement.read(asked)
         judgement.require_launch(spent.launch, case)
-        rule, appraisal, expected = self._judged(asked, case, rules, when)
+        activated = None
+        if asked.activation is not None:
+            kept = await self._ledger.spend(asked.activation.secret, now=when.timestamp())
+            activated = activation.activated(asked, kept, tenant=self.tenant, policy=name)
+        rule, appraisal, expected = self._judged(asked, case, rules, when, activated)
         said["technology"] = technology(appraisal)
         answer = await self._issue(appraisal, expected, case, name, rule, when)
         said["verdict"] = "accepted"
         return answer
 
     def _judged(
-        self, asked: AttestRequest, case: judgement.Case, rules: tuple[Rule, ...], when: datetime
+        self,
+        asked: AttestRequest,
+        case: judgement.Case,
+        rules: tuple[Rule, ...],
+        when: datetime,
+        activated: bytes | None,
     ) -> tuple[Rule, Appraisal, Expected]:
         """By the first version in force that accepts, or else by the newest."""
         found: list[tuple[Rule, Appraisal, Expected]] = []
         for rule in rules:
-            judged = judgement.judge(asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory)
+            judged = judgement.judge(
+                asked, case, rule.policy, anchors=self._anchors, when=when, memory=self._memory, activated=activated
+            )
             found.append((rule, *judged))
             if not judged[0].refusals():
                 return found[-1]

@@ -25,7 +25,7 @@ from enarx.evidence.anchor import Anchors
 from enarx.evidence.authenticate import authenticate
 from enarx.evidence.memory import Memory
 from enarx.identity import authority as authority_
-from enarx.identity import profile, result
+from enarx.identity import profile, result, vouched
 from enarx.identity.authority import Authority, Draft
 from enarx.identity.clock import Clock
 from enarx.identity.ledger import Issuance, Ledger
@@ -109,7 +109,7 @@ class Upstream:
             self._outcomes.add("legacy", error)
             raise
         desk = self._require_desk()
-        said["technology"] = f"{authority_.technology(judged[0][1].appraisal)} legacy"
+        said["technology"] = f"{vouched.technology(judged[0][1].appraisal)} legacy"
         said["verdict"] = "accepted"
         issued = [await self._certificate(desk, *one, when) for one in judged]
         self._outcomes.add("legacy", None)
@@ -146,7 +146,7 @@ class Upstream:
         time = int(when.timestamp() * 1000)
         entry = made.entry(time)
         promise = Promise(self._log.public, time, self._log.promise(entry), self._log_url)
-        facts = authority_.facts_of(appraisal)
+        facts = vouched.facts_of(appraisal)
         await self._ledger.record(
             Issuance(
                 entry=entry,
@@ -167,7 +167,7 @@ class Upstream:
 
 def _draft(desk: Desk, request: Request, appraisal: Appraisal, expected: Expected, when: datetime) -> Draft:
     """A certificate that names a technology and no workload."""
-    authority_.require_words(desk.authority, authority_.words_for(appraisal) | {"legacy"})
+    authority_.require_words(desk.authority, vouched.words_for(appraisal) | {"legacy"})
     not_before, not_after = authority_.validity(appraisal, desk.authority, desk.rule.terms, when=when)
     claims = ear.claims(appraisal, expected, verifier=result.VERIFIER, issued=when, expires=not_after)
     token = result.jwt(claims, desk.authority.signer)
@@ -175,7 +175,7 @@ def _draft(desk: Desk, request: Request, appraisal: Appraisal, expected: Expecte
         serial=secrets.randbits(126) | 1 << 126,
         subject=profile.name(
             (profile.ORGANIZATION, "Enarx"),
-            (profile.UNIT, f"{authority_.technology(appraisal)} legacy"[:64]),
+            (profile.UNIT, f"{vouched.technology(appraisal)} legacy"[:64]),
             (profile.COMMON_NAME, "keep"),
         ),
         spki=request.spki,

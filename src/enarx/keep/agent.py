@@ -30,6 +30,7 @@ from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
 from enarx.keep import awaiting, renewal, sealed, steering
+from enarx.keep.activation import activated
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
@@ -122,6 +123,7 @@ class Agent:
                 endorsements=endorsements,
                 nonce=self._nonce,
                 launch=self.launch,
+                activation=activated(self._device, steward, self._nonce),
             )
         chain_pem = "".join(one.pem() for one in issued.chain).encode()
         self._identity = Identity(self._private(), chain_pem, self._believed_roots(issued.chain))

@@ -7,6 +7,7 @@ so that the Keep has no more of it than a guest has of the real one.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from typing import Any, Protocol
@@ -23,6 +24,7 @@ from enarx.platform.tpm.evidence import quoted
 
 PATIENCE = 30.0
 """Seconds for one answer; the slowest real device needs about one."""
+_NONCE = 32
 
 
 def no_sealing_key(kind: Kind) -> Undetermined:
@@ -59,6 +61,14 @@ class TpmDevice:
     def __init__(self, path: str) -> None:
         self._send = device.open_device(path)
         self._extended = False
+
+    def endorsement(self) -> device.Endorsement | None:
+        """What a Steward needs to tie the attestation key to its TPM; None for a TPM without a certificate."""
+        return device.endorsement(self._send)
+
+    def activate(self, endorsement: device.Endorsement, blob: bytes, secret: bytes) -> bytes:
+        """The credential that a Steward made for both keys."""
+        return device.activate(self._send, blob, secret, os.urandom(_NONCE), endorsement.create)
 
     def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
         """A quote. The first one extends the launch digest before, and so before anything else runs."""

@@ -19,7 +19,8 @@ import pytest
 from enarx.errors import EnarxError, Malformed, Misused, Reason, Undetermined
 from enarx.platform.vm.keep_process import ATTEST_PORT, VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import Boot
 
 pytestmark = pytest.mark.slow
 Opened = Callable[..., VmKeep]
@@ -219,7 +220,8 @@ import sys, time
 from pathlib import Path
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import Boot
 keep = VmKeep(b"", image=Path({str(image_for_tests)!r}), choice=Choice(accelerator=Accelerator.TCG, boot=Boot.DIRECT))
 pid = keep.pid
 print(pid, open(f"/proc/{{pid}}/task/{{pid}}/children").read(), flush=True)

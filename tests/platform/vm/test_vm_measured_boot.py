@@ -25,7 +25,8 @@ from enarx.platform.image import manifest as manifests
 from enarx.platform.image.build import CMDLINE, INITRD, KERNEL, MANIFEST
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator, Boot
+from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.shape import Boot
 
 pytestmark = pytest.mark.slow
 CHALLENGE, LAUNCH = b"c" * 32, b"L" * 32

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from enarx.errors import Misused, Reason
-from enarx.platform.vm.plan import Accelerator, Boot, Descriptors, Files, Plan, Snp, Tdx, argv
+from enarx.platform.vm.plan import Accelerator, Descriptors, Files, Plan, Snp, Tdx, argv
+from enarx.platform.vm.shape import Boot
 
 GOLDEN = Path(__file__).parent / "golden"
 FILES = Files(kernel="/image/vmlinuz", initrd="/image/initrd.lz4", command_line="quiet", firmware="/image/OVMF.fd")

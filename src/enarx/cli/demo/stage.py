@@ -112,9 +112,9 @@ class DeployedKeep:
         for line in self._events.read_text(encoding="utf-8").splitlines():
             yield json.loads(line)
 
-    def wait_for(self, event: str) -> dict[str, Any]:
+    def wait_for(self, event: str, patience: float = READY_SECONDS) -> dict[str, Any]:
         """The first event of that name; a Keep that ends without it ends the demo."""
-        deadline = time.monotonic() + READY_SECONDS
+        deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             over = self._process.poll() is not None
             found = next((one for one in self.events() if one["event"] == event), None)
@@ -123,7 +123,7 @@ class DeployedKeep:
             if over:
                 raise Faulty(Reason.KEEP_DIED, f"the Keep ended before it was {event}: {self.complaint()}")
             time.sleep(0.02)
-        raise Undetermined(Reason.TIMED_OUT, f"the Keep was not {event} within {READY_SECONDS:.0f} s")
+        raise Undetermined(Reason.TIMED_OUT, f"the Keep was not {event} within {patience:.0f} s")
 
     def complaint(self) -> str:
         """The line on which `enarx deploy` says why it ended."""

@@ -18,7 +18,7 @@ MAX_RESPONSE = 4096
 OWNER, ENDORSEMENT, NULL_HIERARCHY = 0x40000001, 0x4000000B, 0x40000007
 _PASSWORD = 0x40000009
 _NULL = 0x0010
-_SHA256, _AES, _CFB, _ECC, _ECDSA, _P256 = 0x000B, 0x0006, 0x0043, 0x0023, 0x0018, 0x0003
+_SHA256, _AES, _CFB, _RSA, _ECC, _ECDSA, _P256 = 0x000B, 0x0006, 0x0043, 0x0001, 0x0023, 0x0018, 0x0003
 
 EK_POLICY = bytes.fromhex("837197674484b3f81a90cc8d46a5d724fd52d76e06520b64f2a1da1b331469aa")
 """PolicySecret(endorsement): the policy of every EK of template L-2."""
@@ -40,14 +40,15 @@ def sized(body: bytes) -> bytes:
     return struct.pack(">H", len(body)) + body
 
 
-def _command(code: int, body: bytes, *, sessions: bool = False) -> bytes:
+def plain(code: int, body: bytes, *, sessions: bool = False) -> bytes:
+    """A command: its code, its handles and parameters."""
     return struct.pack(">HII", SESSIONS if sessions else NO_SESSIONS, 10 + len(body), code) + body
 
 
-def _authorised(code: int, handles: bytes, parameters: bytes, *, by: tuple[int, ...] = (_PASSWORD,)) -> bytes:
+def authorised(code: int, handles: bytes, parameters: bytes, *, by: tuple[int, ...] = (_PASSWORD,)) -> bytes:
     """A command with a session for each handle that needs one; every password is empty."""
     sessions = b"".join(struct.pack(">IHBH", session, 0, int(session != _PASSWORD), 0) for session in by)
-    return _command(code, handles + struct.pack(">I", len(sessions)) + sessions + parameters, sessions=True)
+    return plain(code, handles + struct.pack(">I", len(sessions)) + sessions + parameters, sessions=True)
 
 
 def body(response: bytes, what: str) -> Cursor:
@@ -73,6 +74,18 @@ def taken(cursor: Cursor, field: str) -> bytes:
     return cursor.take(cursor.big(2, f"{field}.size"), field)
 
 
+def startup() -> bytes:
+    """Startup(CLEAR), which firmware sends when there is any."""
+    return plain(0x144, struct.pack(">H", 0))
+
+
+def create_rsa_ek() -> bytes:
+    """CreatePrimary of the RSA 2048 endorsement key (TCG EK Credential Profile, template L-1)."""
+    scheme = struct.pack(">HHHHHI", _AES, 128, _CFB, _NULL, 2048, 0)
+    public = struct.pack(">HHI", _RSA, _SHA256, _EK_ATTRIBUTES) + sized(EK_POLICY) + scheme
+    return _create_primary(ENDORSEMENT, public + sized(bytes(256)))
+
+
 def create_ek() -> bytes:
     """CreatePrimary of the ECC P-256 endorsement key (TCG EK Credential Profile, template L-2)."""
     scheme = struct.pack(">HHHHHH", _AES, 128, _CFB, _NULL, _P256, _NULL)
@@ -90,7 +103,7 @@ def create_ak() -> bytes:
 def _create_primary(hierarchy: int, public: bytes) -> bytes:
     sensitive, creation_pcrs = sized(sized(b"") + sized(b"")), struct.pack(">I", 0)
     parameters = sensitive + sized(public) + sized(b"") + creation_pcrs
-    return _authorised(0x131, struct.pack(">I", hierarchy), parameters)
+    return authorised(0x131, struct.pack(">I", hierarchy), parameters)
 
 
 def created(response: bytes) -> Created:
@@ -114,7 +127,7 @@ def selection(registers: tuple[int, ...], bank: int = _SHA256) -> bytes:
 
 def read_pcrs(registers: tuple[int, ...]) -> bytes:
     """PCR_Read; a TPM answers at most eight at a time."""
-    return _command(0x17E, selection(registers))
+    return plain(0x17E, selection(registers))
 
 
 def pcrs(response: bytes) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
@@ -135,7 +148,7 @@ def pcrs(response: bytes) -> tuple[tuple[int, ...], tuple[bytes, ...]]:
 def quote(key: int, extra_data: bytes, registers: tuple[int, ...]) -> bytes:
     """Quote by a key, in the key's own scheme."""
     parameters = sized(extra_data) + struct.pack(">H", _NULL) + selection(registers)
-    return _authorised(0x158, struct.pack(">I", key), parameters)
+    return authorised(0x158, struct.pack(">I", key), parameters)
 
 
 def quoted(response: bytes) -> tuple[bytes, bytes]:
@@ -150,7 +163,7 @@ def quoted(response: bytes) -> tuple[bytes, bytes]:
 def start_policy_session(nonce: bytes) -> bytes:
     """StartAuthSession of a policy session, unsalted, unbound."""
     null = struct.pack(">II", NULL_HIERARCHY, NULL_HIERARCHY)
-    return _command(0x176, null + sized(nonce) + sized(b"") + struct.pack(">BHH", 1, _NULL, _SHA256))
+    return plain(0x176, null + sized(nonce) + sized(b"") + struct.pack(">BHH", 1, _NULL, _SHA256))
 
 
 def session(response: bytes) -> int:
@@ -161,13 +174,13 @@ def session(response: bytes) -> int:
 def policy_secret(handle: int) -> bytes:
     """PolicySecret with the endorsement hierarchy's (empty) authorisation."""
     parameters = sized(b"") * 3 + struct.pack(">i", 0)
-    return _authorised(0x151, struct.pack(">II", ENDORSEMENT, handle), parameters)
+    return authorised(0x151, struct.pack(">II", ENDORSEMENT, handle), parameters)
 
 
 def activate_credential(ak: int, ek: int, policy: int, blob: bytes, secret: bytes) -> bytes:
     """ActivateCredential: the TPM that holds both keys gives the credential out, no other can."""
     handles = struct.pack(">II", ak, ek)
-    return _authorised(0x147, handles, sized(blob) + sized(secret), by=(_PASSWORD, policy))
+    return authorised(0x147, handles, sized(blob) + sized(secret), by=(_PASSWORD, policy))
 
 
 def activated(response: bytes) -> bytes:
@@ -179,9 +192,9 @@ def activated(response: bytes) -> bytes:
 
 def extend(register: int, digest: bytes) -> bytes:
     """PCR_Extend of a SHA-256 digest."""
-    return _authorised(0x182, struct.pack(">I", register), struct.pack(">IH", 1, _SHA256) + digest)
+    return authorised(0x182, struct.pack(">I", register), struct.pack(">IH", 1, _SHA256) + digest)
 
 
 def flush(handle: int) -> bytes:
     """FlushContext."""
-    return _command(0x165, struct.pack(">I", handle))
+    return plain(0x165, struct.pack(">I", handle))

@@ -13,7 +13,7 @@ import msgspec
 
 from enarx.codec.cursor import Cursor
 from enarx.errors import Reason, Undetermined
-from enarx.platform.tpm import command
+from enarx.platform.tpm import command, nv
 from enarx.platform.tpm.command import Created
 
 DEVICE = "/dev/tpmrm0"
@@ -37,6 +37,21 @@ class Quoted(msgspec.Struct, frozen=True, kw_only=True):
     ak_public: bytes
     pcrs: dict[int, bytes]
     event_log: bytes
+
+
+class Endorsement(msgspec.Struct, frozen=True, kw_only=True):
+    """A certified endorsement key: its certificate (DER), the command that makes it, both keys' TPMT_PUBLIC."""
+
+    certificate: bytes
+    create: bytes
+    ek_public: bytes
+    ak_public: bytes
+
+
+_ENDORSEMENT_KEYS = (
+    (nv.EK_P256_CERTIFICATE, command.create_ek()),
+    (nv.EK_RSA_CERTIFICATE, command.create_rsa_ek()),
+)
 
 
 def open_device(path: str = DEVICE) -> Transport:
@@ -102,9 +117,33 @@ def registers(send: Transport, wanted: tuple[int, ...] = BOOT_REGISTERS) -> dict
     return found
 
 
-def activate(send: Transport, blob: bytes, secret: bytes, nonce: bytes) -> bytes:
-    """The credential that was made for this TPM's endorsement key and its attestation key."""
-    with loaded(send, command.create_ek()) as ek, loaded(send, command.create_ak()) as ak:
+def endorsement(send: Transport) -> Endorsement | None:
+    """The endorsement key that this TPM's maker certified, and its attestation key; None without a certificate."""
+    for index, create in _ENDORSEMENT_KEYS:
+        certificate = _stored(send, index)
+        if certificate:
+            with loaded(send, create) as ek, loaded(send, command.create_ak()) as ak:
+                return Endorsement(certificate=certificate, create=create, ek_public=ek.public, ak_public=ak.public)
+    return None
+
+
+def _stored(send: Transport, index: int) -> bytes:
+    """What an NV index holds, or b"" where there is none."""
+    answer = send(nv.read_public(index))
+    if command.code_of(answer):
+        return b""
+    wanted, found = nv.size(answer), b""
+    while len(found) < wanted:
+        part = nv.contents(send(nv.read(index, min(nv.CHUNK, wanted - len(found)), len(found))))
+        if not part:
+            raise Undetermined(Reason.UNEXPECTED_ANSWER, f"TPM: NV index {index:#010x} ends early")
+        found += part
+    return found
+
+
+def activate(send: Transport, blob: bytes, secret: bytes, nonce: bytes, create: bytes | None = None) -> bytes:
+    """The credential that was made for this TPM's endorsement key (made by `create`) and its attestation key."""
+    with loaded(send, create or command.create_ek()) as ek, loaded(send, command.create_ak()) as ak:
         policy = command.session(send(command.start_policy_session(nonce)))
         try:
             command.body(send(command.policy_secret(policy)), "PolicySecret")

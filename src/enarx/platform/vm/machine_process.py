@@ -13,17 +13,20 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
 from enarx.errors import Malformed, Misused, Reason, Undetermined
 from enarx.platform.image import build, folder_store
+from enarx.platform.tpm import maker, maker_store
 from enarx.platform.tpm.software_process import SoftwareTpm
 from enarx.platform.vm import groups_store
 from enarx.platform.vm import plan as plans
 from enarx.platform.vm.guarded_process import Guarded
-from enarx.platform.vm.plan import Accelerator, Boot, Descriptors, Files, Plan
+from enarx.platform.vm.plan import Accelerator, Descriptors, Files, Plan
+from enarx.platform.vm.shape import Boot
 
 CONSOLE_BYTES = 256 << 10
 _INSIDE = "/image"
@@ -44,6 +47,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int = plans.DEFAULT_MEMORY_MB
     cpus: int = 1
     cpu_seconds: int = 0
+    tpm_maker: Path | None = None
+    """Folder of the maker who certifies the endorsement key of a measured machine's TPM; None for nobody."""
     launch: bytes = b""
     """The launch digest, for the field in which a TEE shows it."""
 
@@ -109,7 +114,7 @@ class Machine:
 
     def __init__(self, image: Path, choice: Choice) -> None:
         paths = check_image(image, choice.boot)
-        self.tpm = SoftwareTpm() if choice.boot is Boot.MEASURED else None
+        self.tpm = _software_tpm(choice) if choice.boot is Boot.MEASURED else None
         tpm = self.tpm.channel.fileno() if self.tpm is not None else None
         self.control, control = socket.socketpair()
         self.streams, streams = socket.socketpair()
@@ -191,6 +196,15 @@ def _printable(line: str) -> str:
 
 def _image_binds(boot: Boot, paths: dict[str, str]) -> dict[str, str]:
     return {paths[name]: f"{_INSIDE}/{name}" for name in _PARTS[boot] if name != build.CMDLINE}
+
+
+def _software_tpm(choice: Choice) -> SoftwareTpm:
+    """A TPM as fresh as the machine, with its maker's certificate."""
+    if choice.tpm_maker is None:
+        return SoftwareTpm()
+    when = datetime.now(UTC)  # noqa: TID251 - the door: certificates begin now
+    by = maker_store.open_maker(choice.tpm_maker, when=when)
+    return SoftwareTpm(lambda send: maker.manufacture(send, by, when=when))
 
 
 def _plan(choice: Choice, paths: dict[str, str], numbers: Descriptors) -> Plan:

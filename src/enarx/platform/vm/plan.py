@@ -15,6 +15,7 @@ import msgspec
 
 from enarx.errors import Misused, Reason
 from enarx.platform.vm import ports
+from enarx.platform.vm.shape import Boot
 
 
 class Accelerator(StrEnum):
@@ -25,17 +26,6 @@ class Accelerator(StrEnum):
     KVM = "kvm"
     SNP = "snp"
     TDX = "tdx"
-
-
-class Boot(StrEnum):
-    """How the kernel is started."""
-
-    DIRECT = "direct"
-    """QEMU enters the kernel's ELF file. Fast; nothing measures it."""
-    MEASURED = "measured"
-    """Firmware measures kernel, initramfs and command line into a TPM."""
-    HASHED = "hashed"
-    """Firmware that the TEE measures checks the kernel's hashes, or measures it into an RTMR."""
 
 
 NEEDS_QEMU = {Accelerator.TCG: (7, 2), Accelerator.KVM: (7, 2), Accelerator.SNP: (9, 1), Accelerator.TDX: (10, 1)}
