@@ -264,7 +264,7 @@ def test_the_plain_manifest_is_read() -> None:
         manifest(validity={1: cbor2.CBORTag(1, -1)}),
         manifest(validity={1: cbor2.CBORTag(1, 1 << 62)}),
         manifest(comid={4: {1: []}}),
-        manifest(comid={1: {0: "n"}}),
+        manifest(comid={1: {1: 1}}),
         manifest(comid={1: {0: 1, 1: 1}}),
         manifest(comid={3: []}),
         manifest(corim={2: []}),

@@ -8,19 +8,20 @@ import struct
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.appraisal import boot_events, corim, tpm
-from enarx.appraisal.reference import is_event
+from enarx.appraisal.reference import Value, is_event
 from enarx.cli.image_corim import signed, values
-from enarx.errors import Reason, Unacceptable
+from enarx.errors import Misused, Reason, Unacceptable
 from enarx.evidence.check import Trail, Verdict
 from enarx.evidence.tpm import Boot
 from enarx.evidence.tpm_boot import Measurement
 from enarx.measurement import ovmf, tdx_boot
-from enarx.measurement.image import Inputs, Measured, measured
+from enarx.measurement.image import Inputs, Launched, Measured, measured
 from tests.measurement.test_measure_tpm_tdx import pe
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -133,3 +134,21 @@ def test_a_refused_register_names_the_event_that_differs() -> None:
     refused = [check for check in checks if check.verdict is Verdict.FAILED]
     assert ["PCR 9: initramfs"] == [check.name for check in refused]
     assert (b"\2" * 32).hex() in refused[0].mend
+
+
+def test_launch_digests_are_written_in_amd_s_profile_too(tmp_path: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    path = tmp_path / "key.pem"
+    path.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    spki = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    def made(found: Measured) -> bytes:
+        return signed(found, path, name="image", version=7, when=WHEN, until=WHEN + timedelta(days=9), amd=True)
+
+    found = msgspec.structs.replace(predicted(), snp=(Launched(cpu="EPYC-v4", cpus=2, digest=b"\x11" * 48),))
+    said = corim.authenticate(corim.parse(made(found)), {spki: key.public_key()}, Trail())
+    assert said.values == (Value("snp", "MEASUREMENT", "sha-384", b"\x11" * 48, "EPYC-v4, 2 processors"),)
+    with pytest.raises(Misused, match="no SNP digest"):
+        made(predicted())

@@ -2,12 +2,13 @@
 """Reference values as CoRIM (draft-ietf-rats-corim-10), signed with COSE_Sign1.
 
 Read here: CoMIDs with reference triples whose environment is a class, and measurements that are
-digests or raw values. Whatever else a manifest may say is refused, not skipped: a condition that
+digests or raw values, in names of ours or as a profile that we know has them (`corim_profile`). Whatever else a manifest may say is refused, not skipped: a condition that
 nobody reads would make a value hold where it should not.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -15,9 +16,12 @@ from typing import Any
 import cbor2
 import msgspec
 
+from enarx.appraisal import corim_profile
+from enarx.appraisal.corim_profile import digest_of, profile_of
 from enarx.appraisal.reference import LISTS, REGISTERS, ReferenceValues, Value, current, is_event
 from enarx.codec import cbor
-from enarx.codec.digest import SIZES, sha256
+from enarx.codec.cbor_shape import list_of, map_of, pair_of, tagged, unsigned
+from enarx.codec.digest import sha256
 from enarx.codec.x509 import PublicKey
 from enarx.errors import EnarxError, Malformed, Reason, Unauthentic
 from enarx.evidence.check import Trail
@@ -31,12 +35,6 @@ META, CWT_CLAIMS = 8, 15
 
 MAX_VALUES = 200_000
 MAX_LABEL = 200
-
-# Named Information Hash Algorithm Registry, and COSE algorithms, of the hashes that we take
-ALGORITHMS: dict[int | str, str] = {
-    1: "sha-256", 7: "sha-384", 8: "sha-512", -16: "sha-256", -43: "sha-384", -44: "sha-512",
-    "sha-256": "sha-256", "sha-384": "sha-384", "sha-512": "sha-512",
-}  # fmt: skip
 
 CLASSES: dict[tuple[str, str], str] = {
     ("AMD", "SEV-SNP"): "snp",
@@ -94,45 +92,49 @@ def believed(
 
 def _manifest(payload: bytes) -> ReferenceValues:
     found = cbor.decode(payload, "CoRIM", epoch=True)
-    table = _map(_tagged(found, UNSIGNED, "CoRIM"), {0, 1, 3, 4, 5}, {0, 1, 4}, "CoRIM")
+    table = map_of(tagged(found, UNSIGNED, "CoRIM"), {0, 1, 3, 4, 5}, {0, 1, 4}, "CoRIM")
     start, end = _validity(table[4])
     names: set[tuple[str, int]] = set()
-    values: list[Value] = []
-    for tag in _list(table[1], "CoRIM: tags"):
-        raw = _tagged(tag, COMID, "CoRIM: tag")
+    triples: list[tuple[Any, Any]] = []
+    for tag in list_of(table[1], "CoRIM: tags"):
+        raw = tagged(tag, COMID, "CoRIM: tag")
         if not isinstance(raw, bytes):
             raise Malformed(Reason.WRONG_TYPE, "CoRIM: tag")
-        names.add(_comid(raw, values))
+        names.add(_comid(raw, triples))
     if len(names) != 1:
         raise Malformed(Reason.INCONSISTENT, "CoRIM: tags of several identities")
     ((name, version),) = names
+    values = _listed(triples) if 3 not in table else corim_profile.values(profile_of(table[3]), triples)
+    if len(values) > MAX_VALUES:
+        raise Malformed(Reason.TOO_LARGE, f"CoRIM: more than {MAX_VALUES} values")
     return ReferenceValues(
         name=name, security_version=version, not_before=start, not_after=end, values=tuple(values), signer=b"", digest=b""
     )  # fmt: skip
 
 
-def _comid(raw: bytes, values: list[Value]) -> tuple[str, int]:
-    """One concise-mid-tag; its identity is a name and a version that only grows."""
-    table = _map(cbor.decode(raw, "CoMID"), {0, 1, 2, 4}, {1, 4}, "CoMID")
-    identity = _map(table[1], {0, 1}, {0, 1}, "CoMID: tag-identity")
-    name, version = identity[0], identity[1]
-    if not isinstance(name, str) or not _unsigned(version):
+def _comid(raw: bytes, triples: list[tuple[Any, Any]]) -> tuple[str, int]:
+    """One concise-mid-tag; its identity is a name and a version that only grows, 0 where there is none."""
+    table = map_of(cbor.decode(raw, "CoMID"), {0, 1, 2, 4}, {1, 4}, "CoMID")
+    identity = map_of(table[1], {0, 1}, {0}, "CoMID: tag-identity")
+    said, version = identity[0], identity.get(1, 0)
+    name = str(uuid.UUID(bytes=said)) if isinstance(said, bytes) and len(said) == 16 else said
+    if not isinstance(name, str) or not unsigned(version):
         raise Malformed(Reason.WRONG_TYPE, "CoMID: tag-identity")
-    triples = _map(table[4], {0}, {0}, "CoMID: triples")
-    for record in _list(triples[0], "CoMID: reference-triples"):
-        environment, measurements = _pair(record, "CoMID: reference-triple")
-        technology = _technology(environment)
-        for measurement in _list(measurements, "CoMID: measurements"):
-            values += _values(technology, measurement)
-        if len(values) > MAX_VALUES:
-            raise Malformed(Reason.TOO_LARGE, f"CoRIM: more than {MAX_VALUES} values")
+    for record in list_of(map_of(table[4], {0}, {0}, "CoMID: triples")[0], "CoMID: reference-triples"):
+        environment, measurements = pair_of(record, "CoMID: reference-triple")
+        triples += [(environment, one) for one in list_of(measurements, "CoMID: measurements")]
     return name, version
+
+
+def _listed(triples: list[tuple[Any, Any]]) -> list[Value]:
+    """The values of triples in our own names."""
+    return [value for environment, one in triples for value in _values(_technology(environment), one)]
 
 
 def _technology(environment: Any) -> str:
     """The class of an environment. An instance or a group would narrow the value to what we cannot tell."""
-    table = _map(environment, {0}, {0}, "CoMID: environment")
-    names = _map(table[0], {1, 2}, {1, 2}, "CoMID: class")
+    table = map_of(environment, {0}, {0}, "CoMID: environment")
+    names = map_of(table[0], {1, 2}, {1, 2}, "CoMID: class")
     found = CLASSES.get((str(names[1]), str(names[2])))
     if found is None:
         raise Malformed(Reason.UNKNOWN_KIND, f"CoMID: class {names[1]!r} {names[2]!r}")
@@ -141,20 +143,21 @@ def _technology(environment: Any) -> str:
 
 def _values(technology: str, measurement: Any) -> list[Value]:
     """A measurement's digests, or its raw value, for one element by name or register by number."""
-    table = _map(measurement, {0, 1}, {0, 1}, "CoMID: measurement")
+    table = map_of(measurement, {0, 1}, {0, 1}, "CoMID: measurement")
     element = table[0]
-    known = _unsigned(element) and element < 32 if technology in REGISTERS else (technology, element) in LISTS
+    known = unsigned(element) and element < 32 if technology in REGISTERS else (technology, element) in LISTS
     if not known and not is_event(technology, element):
         raise Malformed(Reason.UNKNOWN_KEY, f"CoMID: measured element {element!r} of {technology}")
-    said = _map(table[1], {2, 4, 11}, set(), "CoMID: measurement values")
+    said = map_of(table[1], {2, 4, 11}, set(), "CoMID: measurement values")
     label = said.get(11, "")
     if not isinstance(label, str) or len(label) > MAX_LABEL:
         raise Malformed(Reason.WRONG_TYPE, "CoMID: name of a measurement")
-    found = [_digest(technology, element, one, label) for one in _list(said.get(2, ()), "CoMID: digests", empty=True)]
+    digests = list_of(said.get(2, ()), "CoMID: digests", empty=True)
+    found = [Value(technology, element, *digest_of(one), label) for one in digests]
     if 4 in said:
         if technology in REGISTERS:
             raise Malformed(Reason.WRONG_TYPE, "CoMID: a register holds a digest")
-        raw = _tagged(said[4], RAW_VALUE, "CoMID: raw value")
+        raw = tagged(said[4], RAW_VALUE, "CoMID: raw value")
         if not isinstance(raw, bytes):
             raise Malformed(Reason.WRONG_TYPE, "CoMID: raw value")
         found.append(Value(technology, element, None, raw, label))
@@ -163,55 +166,14 @@ def _values(technology: str, measurement: Any) -> list[Value]:
     return found
 
 
-def _digest(technology: str, element: str | int, entry: Any, label: str) -> Value:
-    number, raw = _pair(entry, "CoMID: digest")
-    algorithm = ALGORITHMS.get(number) if isinstance(number, int | str) and number is not True else None
-    if algorithm is None or not isinstance(raw, bytes) or len(raw) != SIZES[algorithm]:
-        raise Malformed(Reason.UNKNOWN_VALUE, f"CoMID: digest of algorithm {number!r}")
-    return Value(technology, element, algorithm, raw, label)
-
-
 def _validity(value: Any) -> tuple[datetime, datetime]:
     """Reference values expire: the end is required here, where the draft leaves it open."""
-    table = _map(value, {0, 1}, {1}, "CoRIM: rim-validity")
+    table = map_of(value, {0, 1}, {1}, "CoRIM: rim-validity")
     return _time(table.get(0, cbor2.CBORTag(EPOCH, 0))), _time(table[1])
 
 
 def _time(value: Any) -> datetime:
-    seconds = _tagged(value, EPOCH, "CoRIM: time")
-    if not _unsigned(seconds) or seconds > 253402300799:  # the end of year 9999
+    seconds = tagged(value, EPOCH, "CoRIM: time")
+    if not unsigned(seconds) or seconds > 253402300799:  # the end of year 9999
         raise Malformed(Reason.UNKNOWN_VALUE, "CoRIM: time")
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _unsigned(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
-def _tagged(value: Any, tag: int, what: str) -> Any:
-    if not isinstance(value, cbor2.CBORTag) or value.tag != tag:
-        raise Malformed(Reason.WRONG_TYPE, f"{what}: tag {tag} expected")
-    return value.value
-
-
-def _map(value: Any, known: set[int], required: set[int], what: str) -> Mapping[Any, Any]:
-    if not isinstance(value, Mapping):
-        raise Malformed(Reason.WRONG_TYPE, f"{what}: map expected")
-    if unknown := value.keys() - known:
-        raise Malformed(Reason.UNKNOWN_KEY, f"{what}: {next(iter(unknown))!r}")
-    if missing := required - value.keys():
-        raise Malformed(Reason.MISSING, f"{what}: {min(missing)}")
-    return value
-
-
-def _list(value: Any, what: str, *, empty: bool = False) -> list[Any] | tuple[Any, ...]:
-    if not isinstance(value, list | tuple) or not (value or empty):
-        raise Malformed(Reason.WRONG_TYPE, f"{what}: array expected")
-    return value
-
-
-def _pair(value: Any, what: str) -> tuple[Any, Any]:
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        raise Malformed(Reason.WRONG_TYPE, f"{what}: array of two expected")
-    first, second = value
-    return first, second

@@ -30,6 +30,7 @@ LISTS: dict[tuple[str, str], str] = {
     ("sgx", "MRSIGNER"): "signer",
     ("tdx", "MRTD"): "mrtd",
     ("tdx", "MRSEAM"): "mrseam",
+    ("tdx", "MRSIGNERSEAM"): "mrsignerseam",
     ("tdx", "RTMR0"): "rtmr0",
     ("tdx", "RTMR1"): "rtmr1",
     ("tdx", "RTMR2"): "rtmr2",

@@ -7,23 +7,32 @@ from datetime import datetime
 from pathlib import Path
 
 from enarx.appraisal import corim_writer
+from enarx.appraisal.corim_profile import Profile
 from enarx.appraisal.reference import ReferenceValues, Value, event
 from enarx.cli.key import read_ec
+from enarx.errors import Misused, Reason
 from enarx.measurement.image import Measured
 
 
-def signed(found: Measured, key: Path, *, name: str, version: int, when: datetime, until: datetime) -> bytes:
-    """The values as a CoRIM (COSE_Sign1), signed by the key in `key`."""
+def signed(
+    found: Measured, key: Path, *, name: str, version: int, when: datetime, until: datetime, amd: bool = False
+) -> bytes:
+    """The values as a CoRIM (COSE_Sign1), signed by the key in `key`; with `amd` launch digests in AMD's profile."""
+    listed = tuple(one for one in values(found) if one.technology == "snp") if amd else values(found)
+    if not listed:
+        raise Misused(
+            Reason.MISSING, "image: no SNP digest", hint="build it with --tee-firmware (enarx image firmware)"
+        )
     references = ReferenceValues(
         name=name,
         security_version=version,
         not_before=when.replace(microsecond=0),
         not_after=until.replace(microsecond=0),
-        values=values(found),
+        values=listed,
         signer=b"",
         digest=b"",
     )
-    return corim_writer.sign(references, read_ec(key), signer=name)
+    return corim_writer.sign(references, read_ec(key), signer=name, profile=Profile.AMD if amd else None)
 
 
 def values(found: Measured) -> tuple[Value, ...]:

@@ -39,6 +39,9 @@ def measure(
         Path | None, typer.Option(help="Event log of a reference boot under TDX, which completes RTMR 0.")
     ] = None,
     corim: Annotated[Path | None, typer.Option(help="Write the values here, signed (CoRIM).")] = None,
+    amd_profile: Annotated[
+        bool, typer.Option("--amd-profile", help="Write the SNP digests alone, in AMD's CoRIM profile.")
+    ] = False,
     signing_key: Annotated[Path | None, typer.Option(help="PEM of the P-256 or P-384 key that signs them.")] = None,
     name: Annotated[str, typer.Option(help="Name under which later versions supersede this one.")] = "enarx-keep-image",
     security_version: Annotated[
@@ -56,7 +59,10 @@ def measure(
 
         now = datetime.now(UTC)  # noqa: TID251 - the door
         until = now + timedelta(days=days)
-        write(corim, signed(found, signing_key, name=name, version=security_version, when=now, until=until))
+        manifest = signed(
+            found, signing_key, name=name, version=security_version, when=now, until=until, amd=amd_profile
+        )
+        write(corim, manifest)
     _tell(found)
     rows = table(found)
     if as_json:
