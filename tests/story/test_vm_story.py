@@ -14,6 +14,7 @@ import pytest
 from enarx.cli.demo import setting, workloads
 from enarx.cli.demo.setting import Setting
 from enarx.cli.demo.stage import DeployedKeep
+from tests.keep.test_local import module
 from tests.story.vm_stage import VmStage, built
 
 pytestmark = pytest.mark.slow
@@ -78,3 +79,26 @@ def test_the_machine_is_listed_and_its_console_is_not_the_programs_output(keep: 
     assert ("tcg", "running") == (seen["backend"], seen["state"])
     assert "SeaBIOS" in stage.enarx("keep", "logs", seen["keep"]).stdout
     assert "" == keep.output()
+
+
+def test_run_boots_a_machine_for_a_module_and_passes_its_output_and_exit_code_on(
+    stage: VmStage, tmp_path: Path
+) -> None:
+    path = tmp_path / "program.wasm"
+    path.write_bytes(module())
+    done = stage.enarx("run", path, "--backend", "tcg", expect=None)
+    assert (7, "hi\n") == (done.returncode, done.stdout), done.stderr
+    assert "tcg machine, direct boot" in done.stderr
+
+
+def test_run_without_an_image_says_how_to_make_one(stage: VmStage, tmp_path: Path) -> None:
+    path = tmp_path / "program.wasm"
+    path.write_bytes(module())
+    genuine = stage.image
+    stage.image = tmp_path
+    try:
+        done = stage.enarx("run", path, "--backend", "tcg", expect=2)
+    finally:
+        stage.image = genuine
+    assert "file-unreadable" in done.stderr
+    assert "hint: enarx image build" in done.stderr

@@ -82,7 +82,7 @@ def place(wishes: Wishes) -> Placed:
         source_ca=sha256(from_pem(source_pem, "--ca-bundle")[0].spki) if source else None,
         args=wishes.arguments,
         env=wishes.environment,
-        stdio=_stdio(manifest),
+        stdio=stdio_of(manifest),
         secrets=wishes.secrets,
         signature=signed,
         signer=signer,
@@ -135,7 +135,7 @@ def environment(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _stdio(manifest: Manifest) -> dict[str, str]:
+def stdio_of(manifest: Manifest) -> dict[str, str]:
     """Which of the host's streams the manifest asks for."""
     wanted: dict[str, str] = {}
     for file in manifest.files:

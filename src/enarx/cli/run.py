@@ -63,7 +63,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(USAGE)
         return 0
     if command.backend != "process":
-        raise _unavailable(command.backend)
+        return _in_machine(command)
     guest = spawn()
     try:
         return _run(command, guest)
@@ -187,12 +187,27 @@ def _sources(names: tuple[str, ...], beside: str) -> dict[str, bytes]:
     return {name: _read(str(Path(beside).parent / name)) for name in names}
 
 
-def _unavailable(backend: str) -> Exception:
-    """Why this backend runs nothing here."""
-    from enarx.errors import Reason, Undetermined
+def _in_machine(command: Command) -> int:
+    """The same module as the guest of a virtual machine."""
+    from enarx.errors import Misused, Reason, Undetermined
+    from enarx.platform.vm.machine_process import hardware
+    from enarx.workload.manifest import parse as parse_manifest
 
-    hint = "--backend process isolates by processes, and proves nothing to anybody"
-    return Undetermined(Reason.BACKEND_UNAVAILABLE, f"{backend}: run has no launcher for it yet", hint=hint)
+    if command.backend not in hardware():
+        why = "there is no launcher for it" if command.backend == "sgx" else "not on this machine"
+        hint = "--backend process isolates by processes, and proves nothing to anybody"
+        raise Undetermined(Reason.BACKEND_UNAVAILABLE, f"{command.backend}: {why}", hint=hint)
+    if command.sealed is not None or command.sealed_root is not None:
+        raise Misused(Reason.USAGE, "--sealed works on the process backend alone", hint="enarx deploy --sealed")
+    if command.require_sandbox:
+        raise Misused(Reason.USAGE, "--require-sandbox speaks of the process backend")
+    module, manifest, files = _read(command.module), None, {}
+    if command.wasmcfgfile is not None:
+        manifest = _read(command.wasmcfgfile)
+        files = _sources(parse_manifest(manifest, where=command.wasmcfgfile).sources, command.wasmcfgfile)
+    from enarx.cli.run_machine import run
+
+    return run(command.backend, module, manifest, files, args=command.args, env=_environment(command.env))
 
 
 def _environment(typed: tuple[str, ...]) -> dict[str, str]:

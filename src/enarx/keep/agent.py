@@ -24,12 +24,12 @@ from enarx.delivery.release_service import PATIENCE as RELEASE_PATIENCE
 from enarx.delivery.release_service import Delivery, releasing
 from enarx.delivery.sealed_service import Broker, brokering
 from enarx.delivery.service import attesting
-from enarx.errors import EnarxError, Faulty, Misused, Reason
+from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
-from enarx.keep import awaiting, renewal, sealed, steering
+from enarx.keep import awaiting, guest, renewal, sealed, steering
 from enarx.keep.activation import activated
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
@@ -37,17 +37,12 @@ from enarx.keep.story import Act
 from enarx.platform.objects import Objects
 from enarx.registry import connection
 from enarx.registry.client import Drawbridge
-from enarx.runtime import process as runtime
 from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.store import CodeStore
-from enarx.runtime.workload import Exit, Identity, Stdio, Workload
+from enarx.runtime.workload import Exit, Identity
 from enarx.workload import launch as launch_document
 from enarx.workload import manifest as manifests
-from enarx.workload.manifest import Limits
 from enarx.workload.package import Package, receive
-
-LOOK_EVERY = 0.2
-"""Seconds between two looks at whether the Keep shall stop."""
 
 
 class Agent:
@@ -176,27 +171,16 @@ class Agent:
             return registry.fetch(self.launch.source, self.launch.package)
 
     def _start(self) -> None:
-        granted = {
-            name: self._stdio.get(name) if self.launch.stdio.get(name) == "host" else None
-            for name in ("stdin", "stdout", "stderr")
-        }
-        workload = Workload(
-            self._package.module,
+        self._guest = guest.started(
+            self._package,
             self._manifest,
-            self._package.files(),
-            args=self.launch.args,
-            env=self.launch.env,
-            caps=Limits(**self.launch.limits),
-            secrets=self._secrets(),
-        )
-        mount = self._mounted()
-        self._guest = runtime.start(
-            workload,
-            identity=self._identity,
-            stdio=Stdio(**granted),
+            self.launch,
+            stdio=self._stdio,
             store=self._store,
+            secrets=self._secrets(),
+            identity=self._identity,
             attest=self._guest_evidence,
-            mount=mount,
+            mount=self._mounted(),
         )
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")
@@ -282,13 +266,9 @@ class Agent:
 
     def _wait(self) -> None:
         self._watch()
-        while (ended := self._guest.wait(LOOK_EVERY)) is None:
-            if self.stop.is_set():
-                ended = self._guest.stop()
-                break
-            now = datetime.now(UTC)  # noqa: TID251 - a certificate ends by the clock
-            if now >= self._renew_at:
-                self._renew(now)
-        if ended is None:
-            raise Faulty(Reason.INTERNAL, "the guest's end was not seen")
-        self.exit = ended
+        self.exit = guest.awaited(self._guest, self.stop, self._renew_in_time)
+
+    def _renew_in_time(self) -> None:
+        now = datetime.now(UTC)  # noqa: TID251 - a certificate ends by the clock
+        if now >= self._renew_at:
+            self._renew(now)

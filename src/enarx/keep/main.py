@@ -12,6 +12,7 @@ from pathlib import Path
 
 from enarx.errors import EnarxError, Faulty, Reason
 from enarx.evidence.kind import Kind
+from enarx.keep import local
 from enarx.keep.agent import Agent
 from enarx.keep.device import Device, NoDevice, SimulatedDevice, TpmDevice
 from enarx.keep.link import Link
@@ -19,6 +20,7 @@ from enarx.keep.native_part import asked_for
 from enarx.keep.story import FINAL, TABLE, State
 from enarx.platform.objects import Objects, RemoteObjects
 from enarx.runtime.store import CodeStore
+from enarx.runtime.workload import Exit
 from enarx.workload import launch as launch_document
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
@@ -52,12 +54,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | None, objects: Objects | None) -> int:
     opening = link.opening()
-    if asked_for(launch_document.parse(opening.launch)):
+    launch = launch_document.parse(opening.launch)
+    if asked_for(launch):
         from enarx.keep.native import NativeAgent  # a whole service: no guest's Keep shall load it
 
         NativeAgent(opening, link, device).run()
         return 0
-    agent = Agent(opening, link, device, stdio, store, objects)
+    if local.asked_for(launch):
+        ended = local.LocalAgent(opening, link, stdio, store).run()
+    else:
+        ended = _whole(Agent(opening, link, device, stdio, store, objects), link)
+    if (error := ended.error()) is not None:
+        link.report("trace", text=ended.trace)
+        raise error
+    link.report("ended", code=ended.code)
+    return 0
+
+
+def _whole(agent: Agent, link: Link) -> Exit:
+    """The story of a Keep that somebody identifies, act by act."""
     signal.signal(signal.SIGTERM, lambda *_: agent.stop.set())
     state = State.OPENED
     link.report("state", state=str(state))
@@ -69,14 +84,9 @@ def _tell(link: Link, device: Device, stdio: dict[str, int], store: CodeStore | 
             link.report("state", state=str(state))
     finally:
         agent.close()
-    ended = agent.exit
-    if ended is None:
+    if agent.exit is None:
         raise Faulty(Reason.INTERNAL, "the story ended without an ending")
-    if (error := ended.error()) is not None:
-        link.report("trace", text=ended.trace)
-        raise error
-    link.report("ended", code=ended.code)
-    return 0
+    return agent.exit
 
 
 def _device(text: str) -> Device:
