@@ -120,10 +120,10 @@ def test_a_newer_version_supersedes_whoever_shows_the_older() -> None:
 
 def test_files_are_believed_together() -> None:
     files = [signed(references(version=version)) for version in (1, 3, 2)]
-    (found,) = corim.believed(files, keys(KEY), when=WHEN, trail=Trail())
+    (found,) = corim.believed(map(corim.parse, files), keys(KEY), when=WHEN, trail=Trail())
     assert found.security_version == 3
     with pytest.raises(Unauthentic):
-        corim.believed([*files, signed(references(), OTHER)], keys(KEY), when=WHEN, trail=Trail())
+        corim.believed(map(corim.parse, [*files, signed(references(), OTHER)]), keys(KEY), when=WHEN, trail=Trail())
 
 
 def test_an_expired_newer_version_does_not_bring_the_older_back() -> None:

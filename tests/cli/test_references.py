@@ -38,13 +38,14 @@ def test_what_nobody_named_signed_or_has_expired_is_refused(tmp_path: Path) -> N
     manifest.write_bytes(signed(references(), OTHER))
     with pytest.raises(Unauthentic):
         with_references(LOADED, [manifest], [key], when=WHEN)
-    with pytest.raises(Unauthentic):
-        with_references(LOADED, [manifest], [], when=WHEN)
+    for manifests, given in (([manifest], []), ([], [key])):
+        with pytest.raises(Misused):
+            with_references(LOADED, manifests, given, when=WHEN)
     manifest.write_bytes(signed(references()))
     with pytest.raises(Unacceptable):
         with_references(LOADED, [manifest], [key], when=WHEN + timedelta(days=365))
     manifest.write_bytes(b"unsigned")
-    with pytest.raises(Malformed):
+    with pytest.raises(Malformed, match=r"image\.corim: CoRIM: "):
         with_references(LOADED, [manifest], [key], when=WHEN)
 
 

@@ -174,6 +174,17 @@ def test_a_result_is_signed_by_the_verifiers_own_key(turin: Path, tmp_path: Path
         (["https://127.0.0.1:1"], 3, "unreachable: 127.0.0.1:1"),
         (["https://no.such.host.invalid"], 3, "name-not-resolved"),
         (["https://127.0.0.1:1", "--at", "2026-01-01T00:00:00Z"], 2, "--at with a running Keep"),
+        (["https://127.0.0.1:1", "--nonce", "00"], 2, "--nonce with a running Keep"),
+        (["{p}", "--format", "snp", "--issuer", "{p}"], 2, "--issuer with a file"),
+        (["http://127.0.0.1:1"], 2, "a Keep is asked over https"),
+        (["{p}", "--format", "snp", "--ear-key", "{p}"], 2, "--ear-key without --ear"),
+        (["{p}", "--format", "snp", "--ear", "/nowhere/x"], 2, "file-unwritable: /nowhere/x"),
+        (["{p}", "--format", "snp", "--ear", "{p}.ear", "--ear-key", "{p}"], 2, "not an unencrypted PEM"),
+        (["{p}", "--format", "snp", "--save-bundle", "/nowhere/x"], 2, "file-unwritable: /nowhere/x"),
+        (["{p}", "--format", "snp", "--reference-key", "{p}"], 2, "--reference-key without --reference-values"),
+        (["{p}", "--format", "snp", "--reference-values", "{p}"], 2, "--reference-values without --reference-key"),
+        (["{p}", "--format", "snp", "--package-key", "{p}"], 2, "--package-key without --package-signature"),
+        (["{p}", "--format", "snp", "--package-signature", "{p}"], 2, "--package-signature without --package-key"),
     ],
 )
 def test_what_is_asked_wrongly_is_said_in_one_line(

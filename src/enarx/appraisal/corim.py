@@ -84,10 +84,10 @@ def authenticate(manifest: Manifest, keys: Mapping[bytes, PublicKey], trail: Tra
 
 
 def believed(
-    files: Iterable[bytes], keys: Mapping[bytes, PublicKey], *, when: datetime, trail: Trail
+    manifests: Iterable[Manifest], keys: Mapping[bytes, PublicKey], *, when: datetime, trail: Trail
 ) -> tuple[ReferenceValues, ...]:
-    """The current reference values of signed files: parsed, authenticated, superseded ones left out."""
-    return current((authenticate(parse(raw), keys, trail) for raw in files), when=when)
+    """The current reference values of signed manifests: authenticated, superseded ones left out."""
+    return current((authenticate(one, keys, trail) for one in manifests), when=when)
 
 
 def _manifest(payload: bytes) -> ReferenceValues:

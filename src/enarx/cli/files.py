@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from enarx.errors import Malformed, Misused, Reason
+
+T = TypeVar("T")
 
 
 def read(path: Path, *, limit: int) -> bytes:
@@ -20,6 +24,22 @@ def read(path: Path, *, limit: int) -> bytes:
     if len(raw) > limit:
         raise Malformed(Reason.TOO_LARGE, f"{path}: more than {limit} bytes")
     return raw
+
+
+def parsed(path: Path, parse: Callable[[bytes], T], *, limit: int) -> T:
+    """What `parse` makes of a file; its refusal names the file."""
+    raw = read(path, limit=limit)
+    try:
+        return parse(raw)
+    except Malformed as error:
+        raise Malformed(error.reason, f"{path}: {error.subject}", hint=error.hint) from None
+
+
+def require_writable(path: Path) -> None:
+    """There is a folder for a file that is to be written, before any work is done for it."""
+    if not os.access(path.parent, os.W_OK):
+        folder = path.parent
+        raise Misused(Reason.FILE_UNWRITABLE, f"{path}: {folder}: {'not writable' if folder.is_dir() else 'no folder'}")
 
 
 def write(path: Path, raw: bytes, *, mode: int = 0o644) -> None:

@@ -22,6 +22,12 @@ class Signatures(msgspec.Struct, frozen=True):
     file: Path | None = None
     keys: Sequence[Path] = ()
 
+    def __post_init__(self) -> None:
+        if bool(self.keys) != (self.file is not None):
+            names = ("--package-signature", "--package-key")
+            given, missing = names if self.file is not None else names[::-1]
+            raise Misused(Reason.USAGE, f"{given} without {missing}", hint=f"{missing} FILE")
+
     def package(self, launch: Launch) -> Package:
         """The launch document's package with its signer, if there is one.
 
@@ -29,8 +35,6 @@ class Signatures(msgspec.Struct, frozen=True):
         """
         if self.file is None:
             return Package(digest=launch.package)
-        if not self.keys:
-            raise Misused(Reason.USAGE, "--package-signature without --package-key", hint="--package-key FILE.pem")
         keys = tuple(public_key(path)[1] for path in self.keys)
         signed = signature.verify(read(self.file, limit=signature.MAX_BYTES), keys)
         if signed.package != launch.package:

@@ -25,11 +25,14 @@ def with_references(loaded: Loaded, manifests: Sequence[Path], keys: Sequence[Pa
 
     keys  PEM public keys of P-256 or P-384, any of which may have signed each manifest
     """
-    if not manifests:
-        return loaded
+    if bool(manifests) != bool(keys):
+        given, missing = (
+            ("--reference-values", "--reference-key") if manifests else ("--reference-key", "--reference-values")
+        )
+        raise Misused(Reason.USAGE, f"{given} without {missing}", hint=f"{missing} FILE")
     trusted = dict(map(public_key, keys))
-    raws = [files.read(path, limit=LIMIT) for path in manifests]
-    return joined(loaded, corim.believed(raws, trusted, when=when, trail=Trail()))
+    read = [files.parsed(path, corim.parse, limit=LIMIT) for path in manifests]
+    return joined(loaded, corim.believed(read, trusted, when=when, trail=Trail())) if read else loaded
 
 
 def public_key(path: Path) -> tuple[bytes, ec.EllipticCurvePublicKey]:

@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enarx.appraisal.policy import Loaded, load
 from enarx.cli.anchors import anchors as chosen_anchors
 from enarx.cli.anchors import with_key
-from enarx.cli.files import read
+from enarx.cli.files import read, require_writable
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, show
 from enarx.cli.package_signature import Signatures
 from enarx.cli.references import with_references
@@ -20,6 +21,9 @@ from enarx.codec.x509 import Certificate, from_pem
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
 from enarx.evidence.check import Check
+
+if TYPE_CHECKING:
+    from enarx.cli.ear_file import Writer
 
 MAX_POLICY = 1 << 24
 
@@ -62,6 +66,12 @@ def verify(
     ] = None,
 ) -> int:
     """Show every check: the fact, the expectation, whose it was, and the mend."""
+    of_files = {"--at": at, "--format": kind, "--endorsements": endorsements, "--nonce": nonce, "--spki": spki,
+                "--launch": launch, "--save-bundle": save_bundle}  # fmt: skip
+    _require_fitting(target, of_files, {"--issuer": issuer})
+    result = _result(ear, ear_key)
+    if save_bundle is not None:
+        require_writable(save_bundle)
     now = datetime.now(UTC)  # noqa: TID251 - the door
     when = now if at is None else _time(at)
     policy_text = read(policy, limit=MAX_POLICY)
@@ -69,15 +79,13 @@ def verify(
     believed = chosen_anchors(anchors, unsafe=unsafe_anchors)
     signatures = Signatures(package_signature, package_key or ())
     if target.startswith("https://"):
-        if at is not None:
-            raise Misused(Reason.USAGE, "--at with a running Keep", hint="a Keep is asked now; --at is for files")
         believed = with_key(believed, trusted_key)
         judgement = _keep(target, loaded, believed, _certificates(issuer), signatures, when)
-        return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
+        return _end(judgement, result, as_json=as_json)
     from enarx.cli.verify_file import Options, verify_file
 
     options = Options(
-        path=Path(target.removeprefix("file:")),
+        path=Path(target.removeprefix("file://").removeprefix("file:")),
         kind=kind,
         endorsements=endorsements,
         nonce=nonce,
@@ -90,15 +98,35 @@ def verify(
         signatures=signatures,
     )
     judgement = verify_file(options, loaded, believed, when=when, past=at is not None)
-    return _end(judgement, as_json=as_json, ear=ear, ear_key=ear_key)
+    return _end(judgement, result, as_json=as_json)
 
 
-def _end(judgement: Judgement, *, as_json: bool, ear: Path | None, ear_key: Path | None) -> int:
+def _require_fitting(target: str, of_files: Mapping[str, object], of_keeps: Mapping[str, object]) -> None:
+    """No option that would mean nothing for this target."""
+    scheme, colon, _ = target.partition("://")
+    if colon and scheme not in ("https", "file"):
+        raise Misused(Reason.USAGE, f"{target}: a Keep is asked over https", hint="https://HOST:PORT, or a file")
+    running = scheme == "https" and bool(colon)
+    for name, value in (of_files if running else of_keeps).items():
+        if value is not None and value is not False:
+            what, other = ("a running Keep", "a file") if running else ("a file", "a running Keep")
+            raise Misused(Reason.USAGE, f"{name} with {what}", hint=f"{name} is for {other}")
+
+
+def _result(path: Path | None, key: Path | None) -> Writer | None:
+    if path is None:
+        if key is not None:
+            raise Misused(Reason.USAGE, "--ear-key without --ear", hint="--ear FILE says where the result goes")
+        return None
+    from enarx.cli.ear_file import writer
+
+    return writer(path, key)
+
+
+def _end(judgement: Judgement, result: Writer | None, *, as_json: bool) -> int:
     show(judgement, as_json=as_json)
-    if ear is not None:
-        from enarx.cli.ear_file import write_ear
-
-        write_ear(judgement, ear, ear_key)
+    if result is not None:
+        result(judgement)
     return 0 if judgement.refusal is None else judgement.refusal.exit_code
 
 

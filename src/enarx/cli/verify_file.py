@@ -18,7 +18,7 @@ from enarx.appraisal.tied import Expected
 from enarx.cli import bundle
 from enarx.cli.anchors import with_key
 from enarx.cli.capture import assembled
-from enarx.cli.files import read, write
+from enarx.cli.files import parsed, read, write
 from enarx.cli.judgement import Judgement, of_appraisal, of_error, refused_by
 from enarx.cli.package_signature import Signatures
 from enarx.cli.vectors.named_key import named_keys
@@ -149,7 +149,7 @@ def cache_folder() -> Path:
 def _expected(options: Options) -> Expected:
     """What the caller's nonce, key and launch document ask for; a part that is not given is not made up."""
     spki = None if options.spki is None else _spki(options.spki)
-    document = None if options.launch is None else launch_document.parse(read(options.launch, limit=MAX_FILE))
+    document = None if options.launch is None else parsed(options.launch, launch_document.parse, limit=MAX_FILE)
     launch = None if document is None else document.digest()
     package = None if document is None else options.signatures.package(document)
     binding = None

@@ -102,6 +102,7 @@ def judge(
     if len(raw) > SIZE:
         raw, table = snp_table.split(raw)
         tables.append((table, GuidOrder.GHCB))
+    report = parse(raw)
     for name, order in _TABLES.items():
         if name in evidence.parts:
             tables.append((evidence.parts[name], order))
@@ -109,7 +110,7 @@ def judge(
         raise Malformed(Reason.UNKNOWN_KEY, f"evidence of kind snp: part {min(unknown)!r}")
     for table, order in tables:
         endorsements = snp_table.added(endorsements, snp_table.parse(table, order))
-    return authenticate(parse(raw), endorsements, anchors=anchors, when=when, memory=memory, alone=True)
+    return authenticate(report, endorsements, anchors=anchors, when=when, memory=memory, alone=True)
 
 
 _TABLES = {"certificate_table": GuidOrder.GHCB, "svsm_certificate_table": GuidOrder.SVSM}

@@ -87,6 +87,10 @@ def test_no_vectors_at_all_is_a_failure(tmp_path: Path, capsys: pytest.CaptureFi
     assert run(tmp_path, capsys) == (1, ["0 vectors, 0 cases, 0 mismatched"])
 
 
+def test_what_is_no_folder_is_asked_wrongly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path / "none", capsys) == (2, [])
+
+
 def test_json_has_one_object_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written(tmp_path)
     written(tmp_path, "wrong", claims={"version": 2})

@@ -16,6 +16,7 @@ import msgspec
 import typer
 
 from enarx.cli.vectors.verdicts import Line, judged
+from enarx.errors import Misused, Reason
 
 
 def vectors(
@@ -23,6 +24,8 @@ def vectors(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> int:
     """Judge every case of every evidence vector below a folder."""
+    if not directory.is_dir():
+        raise Misused(Reason.FILE_UNREADABLE, f"{directory}: not a folder")
     vectors_seen = cases = mismatched = 0
     for lines in _walk(directory):
         vectors_seen += 1
