@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import struct
 from enum import IntEnum
-
-import msgspec
+from typing import NamedTuple
 
 from enarx.errors import Malformed, Reason
 
@@ -37,7 +36,7 @@ class Kind(IntEnum):
     """The stream is over at once, in both directions; for a new one: it was refused."""
 
 
-class Happening(msgspec.Struct, frozen=True):
+class Happening(NamedTuple):
     """What the other side did. `body` is a label or data, `count` a grant."""
 
     kind: Kind
