@@ -120,3 +120,11 @@ class SimulatedDevice:
             raise Undetermined(Reason.TIMED_OUT, "the evidence device does not answer") from None
         except OSError as error:
             raise Undetermined(Reason.UNREACHABLE, f"the evidence device: {error.strerror}") from None
+
+
+def named(text: str) -> Device:
+    """What the launcher or process 1 names: "KIND:DESCRIPTOR" of a simulated chip, "tpm:PATH", or "" for none."""
+    kind, _, fd = text.partition(":")
+    if fd.startswith("/"):
+        return TpmDevice(fd)
+    return SimulatedDevice(Kind(kind), socket.socket(fileno=int(fd))) if fd else NoDevice()

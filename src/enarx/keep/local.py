@@ -44,7 +44,6 @@ class LocalAgent:
     def run(self) -> Exit:
         """The whole story; how the guest ended."""
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
-        self._reached(State.OPENED)
         if entrusted := [name for name in _ENTRUSTING if getattr(self.launch, name)]:
             raise Misused(Reason.INCONSISTENT, f"launch document: {entrusted[0]} with {SOURCE}")
         package = receive(self._link.node, self.launch.package)

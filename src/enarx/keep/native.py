@@ -69,7 +69,6 @@ class NativeAgent:
     def run(self) -> None:
         """The whole story; raises what ends it before its end."""
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
-        self._reached(State.OPENED)
         require_part(self.launch)
         listener = self._keyed()
         self._link.watch(self.stop)

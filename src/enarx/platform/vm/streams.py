@@ -37,12 +37,12 @@ class Kind(IntEnum):
 
 
 class Happening(NamedTuple):
-    """What the other side did. `body` is a label or data, `count` a grant."""
+    """What the other side did. `body` is a label or data, `granted` a grant."""
 
     kind: Kind
     stream: int
     body: bytes = b""
-    count: int = 0
+    granted: int = 0
 
 
 class _Stream:
@@ -139,7 +139,7 @@ class Streams:
             return False
         match what.kind:
             case Kind.GRANT:
-                found.sendable += what.count
+                found.sendable += what.granted
                 if found.sendable > 0xFFFFFFFF:
                     raise Malformed(Reason.TOO_LARGE, "streams: grants")
             case Kind.DATA:
