@@ -192,7 +192,7 @@ def _elf(vmlinuz: bytes, store: Store, toolbox: Toolbox) -> bytes:
     found = store.derived("vmlinux", sha256(vmlinuz).hex(), make=lambda: toolbox.unzstd(frame, size))
     if not elf.is_elf(found):
         raise Malformed(Reason.SYNTAX, "kernel: payload")
-    return found
+    return elf.trimmed(found)
 
 
 def _firmware(lock: Lock, fetched: Fetched, store: Store) -> dict[str, bytes]:
@@ -223,7 +223,9 @@ def _entries(
     for name, body in ko.items():
         put(f"/lib/modules/{name}.ko", body, kernel_label)
     for module in modules.values():
-        put(f"{HOME}/{module.path}", module.body, module.origin, executable=module.path.endswith(".so"))
+        library = module.path.endswith(".so")
+        body = elf.loaded(module.body) if library else module.body
+        put(f"{HOME}/{module.path}", body, module.origin, executable=library)
     interpreter, origin = system[PYTHON]
     put(PYTHON, interpreter.body, origin, executable=True)
     for path, body, label in _libraries([entry.body for entry in entries.values()], system):

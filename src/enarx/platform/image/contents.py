@@ -128,6 +128,8 @@ _LEFT_OUT = (
 COMMAND_LINE = " ".join(
     (
         "console=ttyS0 quiet panic=-1 random.trust_cpu=on",
+        # Nothing that the host emulates may talk the kernel out of the processor's own clock.
+        "tsc=reliable",
         # A tmpfs would take half of the memory at most, which a small machine's initramfs exceeds.
         "rootfstype=ramfs",
         # The agent keeps no state over a crash, and no core of it may be written anywhere.

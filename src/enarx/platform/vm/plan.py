@@ -107,6 +107,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 _BARE = "usb=off,sata=off,vmport=off,smbus=off,hpet=off,i8042=off,graphics=off"
 _HOST = "mem-merge=off,dump-guest-core=off"
 """Merging equal pages is a side channel, and a core file would hold the Keep's memory."""
+_EMULATED = "max,-erms,-fsrm"
+"""Without the features that make a kernel copy by `rep movsb`, which is emulated byte by byte."""
 _SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -144,7 +146,7 @@ def _machine(plan: Plan) -> list[str]:
     memory = ["-m", f"{plan.memory_mb}M"]
     match plan.accelerator:
         case Accelerator.TCG:
-            return ["-machine", f"q35,{_BARE},{_HOST}", "-accel", "tcg,tb-size=64", "-cpu", "max", *memory]
+            return ["-machine", f"q35,{_BARE},{_HOST}", "-accel", "tcg,tb-size=64", "-cpu", _EMULATED, *memory]
         case Accelerator.KVM:
             return ["-machine", f"q35,{_BARE},{_HOST}", "-accel", "kvm", "-cpu", "host", *memory]
         case Accelerator.SNP:
