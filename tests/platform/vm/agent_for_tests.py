@@ -17,7 +17,7 @@ from enarx.platform.vm import outward
 
 def run(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser()
-    for name in ("control", "stdin", "stdout", "stderr"):
+    for name in ("control", "stdin", "stdout", "stderr", "sealed"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--device", default="")
     options = parser.parse_args(arguments)
