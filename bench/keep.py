@@ -84,7 +84,7 @@ def first_instruction(workload: Workload, store: CodeStore | None) -> Callable[[
 def waiting() -> GuestProcess:
     """A guest's process that has loaded everything, as a warm Keep has one."""
     process = spawn()
-    time.sleep(0.15)
+    time.sleep(0.5)
     return process
 
 
@@ -141,8 +141,8 @@ def pages() -> Iterator[Result]:
     def ours() -> float:
         machine = Machine(Library(library_path()))
         module = machine.compile(raw)
-        system = System(machine, start)
-        system.define(imports)
+        system = System(machine)
+        system.begin(start)
         instance = machine.instantiate(module, system.memory, system.bridge)
         return milliseconds(lambda: _whole(machine, instance, system.bridge))()
 

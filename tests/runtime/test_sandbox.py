@@ -13,7 +13,7 @@ import struct
 import pytest
 import wasmtime
 
-from enarx.runtime.guest.sandbox import ALLOW, DENY, filter_program
+from enarx.runtime.guest.sandbox import ALLOW, DENY, allowing, refusing
 from enarx.runtime.process import run
 from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.spawn import spawn
@@ -201,11 +201,22 @@ def answers(program: bytes, number: int, third: int, architecture: int) -> int:
             at += yes if held else no
 
 
-def test_the_filter_allows_its_list_and_nothing_else() -> None:
+def test_the_first_filter_allows_its_list_and_nothing_else() -> None:
     from enarx.runtime.guest.syscalls import AUDIT_ARCH
 
-    program = filter_program(frozenset({0, 9, 60}), frozenset({9}))
+    program = allowing(frozenset({0, 9, 60}))
     found = {number: answers(program, number, 3, AUDIT_ARCH) for number in range(500)}
     assert {0, 9, 60} == {number for number, answer in found.items() if answer == ALLOW}
-    assert DENY == answers(program, 9, 7, AUDIT_ARCH)
+    assert {ALLOW, DENY} == set(found.values())
+    assert DENY == answers(program, 0, 0, 0x40000003)
+
+
+def test_the_last_filter_denies_its_list_and_executable_memory() -> None:
+    from enarx.runtime.guest.syscalls import AUDIT_ARCH
+
+    program = refusing(frozenset({56, 257}), frozenset({9, 10}))
+    found = {number: answers(program, number, 3, AUDIT_ARCH) for number in range(500)}
+    assert {56, 257} == {number for number, answer in found.items() if answer == DENY}
+    assert {ALLOW, DENY} == set(found.values())
+    assert [DENY, DENY, ALLOW] == [answers(program, number, 7, AUDIT_ARCH) for number in (9, 10, 0)]
     assert DENY == answers(program, 0, 0, 0x40000003)

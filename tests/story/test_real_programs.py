@@ -85,8 +85,8 @@ def test_graphviz_a_module_that_is_called_and_not_run_lays_out_a_graph() -> None
         *(-1, False, False, [b"main.wasm"], [], imports, (), [OpenFile("null")] * 3, (), -1, Limits(), 64, 1 << 20),
         *(-1, -1, 8, False),
     )
-    system = System(machine, start)
-    system.define(imports)
+    system = System(machine)
+    system.begin(start)
     memory, bridge = system.memory, system.bridge
     instance = machine.instantiate(machine.compile(raw), memory, bridge)
 

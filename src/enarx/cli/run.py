@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         return 0
     if command.backend != "process":
         return _in_machine(command)
-    guest = spawn()
+    guest = spawn(folders=bool(command.folders))
     try:
         return _run(command, guest)
     finally:

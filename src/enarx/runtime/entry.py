@@ -3,10 +3,33 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import NamedTuple
+
 from enarx.errors import Reason, Unacceptable
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.workload import module as outline
 from enarx.workload.component import COMMAND, Component
+
+
+class Wanted(NamedTuple):
+    """What running a module or component takes.
+
+    calls    the exports to call, in order
+    imports  the names of what it imports
+    """
+
+    component: bool
+    calls: tuple[str, ...]
+    imports: tuple[str, ...]
+
+
+@lru_cache(2)
+def wanted(raw: bytes) -> Wanted:
+    """Look at a module once, however often it is started; raises for what cannot be run."""
+    module = outline.parse(raw)
+    imports = module.component.imports if module.component else module.imports
+    return Wanted(module.component is not None, entry(module), tuple(sorted({one.name for one in imports})))
 
 
 def entry(module: outline.Module) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def run(
     attest    makes evidence with purpose `guest` over the guest's bytes; None leaves `/attest/evidence` out
     mount     the sealed volume at `/sealed`, which only the manifest asks for
     """
-    process = process or spawn()
+    process = process or spawn(folders=bool(workload.folders))
     try:
         opening = open_files(workload, identity, stdio or Stdio(), _now)
         try:
@@ -106,7 +106,7 @@ class Guest:
 
     def _serve(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
         try:
-            self._process = spawn()
+            self._process = spawn(folders=bool(workload.folders))
             opening = open_files(workload, identity, stdio, _now)
             self.bound = tuple(opening.bound)
             self._doorway = opening.doorway

@@ -16,7 +16,7 @@ from enarx.runtime.allowance import incoming, outgoing
 from enarx.runtime.attesting import Attesting
 from enarx.runtime.ending import ending
 from enarx.runtime.engine.machine import Limits as StoreLimits
-from enarx.runtime.entry import entry
+from enarx.runtime.entry import wanted
 from enarx.runtime.guest.start import Folder, Start
 from enarx.runtime.mounted import Mounted
 from enarx.runtime.opening import End, Opening
@@ -25,7 +25,6 @@ from enarx.runtime.store import CodeStore
 from enarx.runtime.wasi.errno import NOSYS
 from enarx.runtime.wire import WireError
 from enarx.runtime.workload import PROGRAM, Exit, Workload
-from enarx.workload import module as outline
 
 MOST_FILES = 1024
 MOST_CONNECTIONS = 1000
@@ -81,11 +80,7 @@ class Session:
 
     def begin(self) -> None:
         """Send the guest's process its workload; raises for a module that cannot be run."""
-        outlined = outline.parse(self._workload.module)
-        self._calls = entry(outlined)
-        self._component = outlined.component is not None
-        wanted = outlined.component.imports if outlined.component else outlined.imports
-        self._imports = sorted({one.name for one in wanted})
+        self._wanted = wanted(self._workload.module)
         code = self._store.load(self._workload.module) if self._store else None
         self._send(code)
 
@@ -103,13 +98,13 @@ class Session:
         limits = self._limits
         start = Start(
             module=module,
-            component=self._component,
+            component=self._wanted.component,
             compiled=code is not None,
             keep_code=self._store is not None,
             args=[arg.encode() for arg in (PROGRAM, *manifest.args, *workload.args)],
             env=self._environment(),
-            imports=self._imports,
-            calls=self._calls,
+            imports=self._wanted.imports,
+            calls=self._wanted.calls,
             files=self._opening.files,
             folders=folders,
             tree=tree,

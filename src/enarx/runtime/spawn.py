@@ -18,9 +18,10 @@ SOURCE = __file__.rpartition("/enarx/")[0]
 SIGKILL = 9
 PATIENCE = 30.0
 """Seconds that one message may take to arrive whole, or to be taken."""
+FOLDERS = "folders"
 BOOT = (
     "import sys;sys.path.insert(0,sys.argv[1]);"
-    "from enarx.runtime.guest.main import main;main(sys.argv[2],int(sys.argv[3]))"
+    "from enarx.runtime.guest.main import main;main(sys.argv[2],int(sys.argv[3]),folders=sys.argv[4:]==['folders'])"
 )
 
 
@@ -58,16 +59,17 @@ class GuestProcess:
         self.channel.close()
 
 
-def spawn(boot: str = BOOT) -> GuestProcess:
+def spawn(boot: str = BOOT, *, folders: bool = False) -> GuestProcess:
     """A guest's process. The calling thread must outlive it: the kernel ends the two together.
 
-    boot  the program of its interpreter; tests put one here that attacks
+    folders  whether its workload may bring folders of the host; without, its sandbox closes at once
+    boot     the program of its interpreter; tests put one here that attacks
     """
     library = library_path()
     if not library:
         raise _no_engine()
     ours, theirs = pair()
-    arguments = (boot, SOURCE, library, str(os.getpid()))
+    arguments = (boot, SOURCE, library, str(os.getpid()), *([FOLDERS] if folders else []))
     actions = [
         (os.POSIX_SPAWN_DUP2, theirs.fileno(), 3),
         *((os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)),

@@ -3,7 +3,8 @@
 
 Code that is loaded is executed, so a file counts only if it carries HMAC-SHA-256 under a key that
 lies beside it, readable by its owner alone. Who can read that key can run programs as the user anyway.
-Everything else, a file that someone else put there included, is ignored and compiled anew.
+Everything else, a file that someone else put there included, is ignored and compiled anew. What this
+process has compiled or checked it also holds, sealed, for the next guest with the same module.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hmac
 import os
 import stat
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from enarx.runtime.engine.capi import library_path
@@ -23,6 +25,7 @@ CONTEXT = b"enarx-code-1\0"
 MAC_SIZE = 32
 KEY_SIZE = 32
 MOST_ENTRIES = 64
+MOST_HELD = 2
 PIECE = 1 << 20
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
@@ -34,7 +37,8 @@ class CodeStore:
         self._folder = folder
         self._key = _key(folder)
         found = Path(library_path()).stat()
-        self._engine = f"{found.st_size},{found.st_mtime_ns},{CONFIGURATION}".encode()
+        self._engine = hashlib.sha256(f"{found.st_size},{found.st_mtime_ns},{CONFIGURATION}".encode()).digest()
+        self._held: dict[bytes, int] = {}
 
     @property
     def usable(self) -> bool:
@@ -43,7 +47,7 @@ class CodeStore:
 
     def _context(self, module: bytes) -> bytes:
         """What code belongs to: the module's digest and the engine that made it."""
-        return CONTEXT + hashlib.sha256(module).digest() + hashlib.sha256(self._engine).digest()
+        return CONTEXT + _digest(module) + self._engine
 
     def _path(self, context: bytes) -> Path:
         return self._folder / hashlib.sha256(context).hexdigest()
@@ -53,6 +57,8 @@ class CodeStore:
         if self._key is None:
             return None
         context = self._context(module)
+        if context in self._held:
+            return os.dup(self._held[context])
         try:
             source = os.open(self._path(context), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
@@ -64,6 +70,7 @@ class CodeStore:
             believed = False
         os.close(source)
         if believed:
+            self._hold(context, copy)
             return copy
         os.close(copy)
         return None
@@ -83,6 +90,7 @@ class CodeStore:
         if self._key is None or fcntl.fcntl(code, fcntl.F_GET_SEALS) & SEALS != SEALS:
             return
         context = self._context(module)
+        self._hold(context, code)
         mac = hmac.new(self._key, context, "sha256")
         _feed(mac, code)
         target = self._path(context)
@@ -95,12 +103,24 @@ class CodeStore:
                 temporary.unlink(missing_ok=True)
             self._prune()
 
+    def _hold(self, context: bytes, code: int) -> None:
+        """Keep code that no one can change any more, and that was checked or made here."""
+        with suppress(OSError):
+            self._held[context] = os.dup(code)
+        for oldest in list(self._held)[:-MOST_HELD]:
+            os.close(self._held.pop(oldest))
+
     def _prune(self) -> None:
         """Forget the oldest entries."""
         entries = [entry for entry in self._folder.iterdir() if len(entry.name) == 2 * MAC_SIZE]
         entries.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
         for entry in entries[MOST_ENTRIES:]:
             entry.unlink(missing_ok=True)
+
+
+@lru_cache(MOST_HELD)
+def _digest(module: bytes) -> bytes:
+    return hashlib.sha256(module).digest()
 
 
 def _feed(mac: hmac.HMAC, descriptor: int) -> None:

@@ -11,13 +11,15 @@ from enarx.runtime.component.machine import ComponentMachine
 from enarx.runtime.component.types import Err, Result
 from enarx.runtime.component.world import interfaces
 from enarx.runtime.engine.machine import Machine
-from enarx.runtime.guest.files import mount, table_of
+from enarx.runtime.guest.files import fill, mount
 from enarx.runtime.guest.start import Start
+from enarx.runtime.wasi.descriptor import Table
 
 
 def launched(start: Start, channel: Channel | None) -> Launch:
     """What the interfaces stand on."""
-    table = table_of(start)
+    table = Table(start.most_files)
+    fill(table, start)
     if any(name.startswith("wasi:filesystem/") for name in start.imports):
         mount(table, start, channel)
     pairs = [pair.decode().partition("=") for pair in start.env]

@@ -37,13 +37,12 @@ def _socket(file: OpenFile) -> Descriptor:
             return Connection(file.host)
 
 
-def table_of(start: Start) -> Table:
-    """The manifest's files, numbered in its order."""
-    table = Table(start.most_files)
+def fill(table: Table, start: Start) -> None:
+    """Open the manifest's files, numbered in its order."""
+    table.most = start.most_files
     meter = Meter(start.output_rate)
     for file in start.files:
         table.add(opened(file, meter))
-    return table
 
 
 def mount(table: Table, start: Start, channel: Channel | None) -> None:

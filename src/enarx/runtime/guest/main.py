@@ -8,7 +8,6 @@ guest's first instruction and one of the endings after its last.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import sys
 from typing import NoReturn
@@ -17,7 +16,8 @@ from enarx.runtime import wire
 from enarx.runtime.channel import Channel, wrap
 from enarx.runtime.engine.capi import Library
 from enarx.runtime.engine.machine import EngineError, Machine, Trapped
-from enarx.runtime.guest.sandbox import close, lock, separate
+from enarx.runtime.guest.ready import Ready, sealed
+from enarx.runtime.guest.sandbox import bound, close, separate
 from enarx.runtime.guest.start import Start
 from enarx.runtime.guest.system import ModuleProgram, Program
 from enarx.runtime.wasi.process import Ended
@@ -29,16 +29,20 @@ SIGINT, SIGKILL = 2, 9
 AGENT_GONE = 1
 
 
-def main(library: str, parent: int) -> NoReturn:
-    """Wait for the workload, run it, report how it ended, and go."""
+def main(library: str, parent: int, *, folders: bool = True) -> NoReturn:
+    """Wait for the workload, run it, report how it ended, and go.
+
+    folders  whether the workload may bring folders of the host
+    """
     die_with(parent)
     os.closerange(CHANNEL + 1, 1 << 20)
     channel = wrap(CHANNEL)
     code = AGENT_GONE
     try:
         machine = Machine(Library(library))
-        prepare(channel)
-        kind, *fields = run(machine, started(channel), channel, parent)
+        ready = Ready(machine, lambda: apart(parent), folders=folders)
+        ready.prepare(channel)
+        kind, *fields = run(machine, ready, started(channel), channel)
         channel.send(kind, *fields)
         code = 0
     except (BrokenPipeError, EOFError):
@@ -70,12 +74,12 @@ def die_with(parent: int) -> None:
         os._exit(AGENT_GONE)
 
 
-def prepare(channel: Channel) -> None:
-    """Load what most guests need, as long as the agent has nothing else to ask."""
-    for name in ("wasi.path", "guest.tree", "wasi.hostdir", "wasi.socket"):
-        if channel.readable(0):
-            return
-        __import__(f"enarx.runtime.{name}")
+def apart(parent: int) -> list[str]:
+    """Leave the agent's namespaces; what this kernel lacks for it."""
+    lacking = separate()
+    # Losing privileges makes the kernel forget whose death is ours: prctl(2).
+    die_with(parent)
+    return lacking
 
 
 def started(channel: Channel) -> Start:
@@ -86,32 +90,32 @@ def started(channel: Channel) -> Start:
     return Start.parse(received[1], received[2])
 
 
-def run(machine: Machine, start: Start, channel: Channel, parent: int) -> tuple[int, bytes]:
+def run(machine: Machine, ready: Ready, start: Start, channel: Channel) -> tuple[int, bytes]:
     """The whole life of one guest; the message that tells how it ended."""
-    program = prepared(machine, start, channel)
+    program = prepared(machine, ready, start, channel)
     folders = [folder.host for folder in start.folders]
-    lacking = separate()
-    # Losing privileges makes the kernel forget whose death is ours: prctl(2).
-    die_with(parent)
-    lacking += lock(folders, start.most_files, start.cpu_seconds)
+    lacking = ready.confine(folders)
+    bound(start.most_files, start.cpu_seconds)
     if lacking and start.require_sandbox:
         return wire.UNLOCKED, ", ".join(lacking).encode()
     try:
         load(program, start, channel)
     except EngineError as error:
         return wire.REJECTED, str(error).encode()
-    close(folders)
+    lacking += [part for part in close(folders) if part not in lacking]
+    if lacking and start.require_sandbox:
+        return wire.UNLOCKED, ", ".join(lacking).encode()
     channel.send(wire.RUNNING, ",".join(lacking).encode())
     return execute(program)
 
 
-def prepared(machine: Machine, start: Start, channel: Channel) -> Program:
+def prepared(machine: Machine, ready: Ready, start: Start, channel: Channel) -> Program:
     """The guest that is asked for, with what it imports at hand."""
     if start.component:
         from enarx.runtime.guest.component import ComponentProgram
 
         return ComponentProgram(machine, start, channel)
-    return ModuleProgram(machine, start, channel)
+    return ModuleProgram(machine, ready.system, start, channel)
 
 
 def execute(program: Program) -> tuple[int, bytes]:
@@ -149,17 +153,6 @@ def load(program: Program, start: Start, channel: Channel) -> None:
         code = sealed(made())
         channel.send(wire.COMPILED, descriptors=(code,))
         os.close(code)
-
-
-def sealed(raw: bytes) -> int:
-    """An anonymous file with this content that no one can change any more."""
-    descriptor = os.memfd_create("code", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    view = memoryview(raw)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
-    return descriptor
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The guest's process gives up what it does not need, before it looks at the workload.
 
+`separate`, `lock` and `bound` come in this order, the first two long before a workload is known where
+there is time; `close` is last, when code is loaded and nothing of the guest's has run.
+
 What wasm confines already, this confines again, for the day on which wasm does not: namespaces without
 network, Landlock without files, a list of system calls, resource limits, no new privileges. Where
 the kernel lacks one, `lock` names it, and the agent decides whether to go on.
@@ -12,13 +15,14 @@ import ctypes
 import os
 import resource
 from collections.abc import Sequence
+from functools import cache
 from struct import Struct
 
-from enarx.runtime.guest.syscalls import AUDIT_ARCH, CONFINED, FOLDERS, LOADING, RUNNING
+from enarx.runtime.guest.syscalls import AUDIT_ARCH, CONFINED, FOLDERS, LOADING, RUNNING, SECCOMP
 
 NEW_USER, NEW_NET, NEW_IPC, NEW_UTS = 0x10000000, 0x40000000, 0x08000000, 0x04000000
-PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 4, 22, 38
-SECCOMP_MODE_FILTER = 2
+PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+SET_MODE_FILTER, FILTER_FLAG_TSYNC = 1, 1
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 PATH_BENEATH = 1
 FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -35,40 +39,48 @@ PROT_EXEC = 4
 _INSTRUCTION = Struct("<HBBI")
 
 
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
 class _Program(ctypes.Structure):
     _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_char_p)]
 
 
 def separate() -> list[str]:
     """No network, no shared memory of others; and no privilege over anything outside."""
-    libc = ctypes.CDLL(None, use_errno=True)
+    libc = _libc()
     apart = NEW_NET | NEW_IPC | NEW_UTS
     done = libc.unshare(NEW_USER | apart) == 0 or libc.unshare(apart) == 0
     return [] if done else ["namespaces"]
 
 
-def lock(folders: Sequence[int], most_files: int, cpu_seconds: int) -> list[str]:
-    """Everything but the last system calls; the names of what this kernel lacks."""
-    libc = ctypes.CDLL(None, use_errno=True)
+def lock(folders: Sequence[int]) -> list[str]:
+    """Everything but the limits and the last system calls; the names of what this kernel lacks."""
+    libc = _libc()
     lacking = []
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-    _limit(most_files, cpu_seconds)
     if not _landlock(libc, folders):
         lacking.append("landlock")
-    allowed = RUNNING | LOADING | (FOLDERS if folders else frozenset())
-    if not _seccomp(libc, allowed, confined=frozenset()):
+    if not _seccomp(libc, allowing(RUNNING | LOADING | (FOLDERS if folders else frozenset()))):
         lacking.append("seccomp")
     return lacking
 
 
-def close(folders: Sequence[int]) -> None:
-    """What only loading needed: threads, and memory that is executable."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    _seccomp(libc, RUNNING | (FOLDERS if folders else frozenset()), confined=CONFINED)
+def last(folders: Sequence[int]) -> bytes:
+    """The filter that `close` will set; worked out once, and early where there is time."""
+    return refusing(LOADING - RUNNING - (FOLDERS if folders else frozenset()), CONFINED)
 
 
-def _limit(most_files: int, cpu_seconds: int) -> None:
+def close(folders: Sequence[int]) -> list[str]:
+    """What only loading needed: threads, limits, and memory that is executable; what the kernel lacks for it."""
+    return [] if _seccomp(_libc(), last(folders)) else ["seccomp"]
+
+
+def bound(most_files: int, cpu_seconds: int) -> None:
+    """What the kernel counts for the guest: open files, seconds of a processor."""
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, most_files + SPARE_FILES)
     if cpu_seconds > 0:
@@ -103,25 +115,30 @@ def _landlock(libc: ctypes.CDLL, folders: Sequence[int]) -> bool:
     return bool(done == 0)
 
 
-def _seccomp(libc: ctypes.CDLL, allowed: frozenset[int], *, confined: frozenset[int]) -> bool:
-    """Deny every system call that is not listed; `confined` ones with PROT_EXEC too."""
+def _seccomp(libc: ctypes.CDLL, raw: bytes) -> bool:
+    """Set a filter for every thread, beside those that are set already; the engine's compiler starts threads."""
     if not AUDIT_ARCH:
         return False
-    raw = filter_program(allowed, confined)
     program = _Program(len(raw) // _INSTRUCTION.size, raw)
-    return bool(libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
+    return bool(libc.syscall(SECCOMP, SET_MODE_FILTER, FILTER_FLAG_TSYNC, ctypes.byref(program)) == 0)
 
 
-def filter_program(allowed: frozenset[int], confined: frozenset[int]) -> bytes:
-    """The BPF program: architecture, then number by number, then the third argument."""
-    steps = [
-        (LOAD, 0, 0, ARCHITECTURE),
-        (JUMP_EQUAL, 1, 0, AUDIT_ARCH),
-        (RETURN, 0, 0, DENY),
-        (LOAD, 0, 0, NUMBER),
-    ]
+@cache
+def allowing(numbers: frozenset[int]) -> bytes:
+    """The BPF program that denies every system call but these."""
+    steps = [step for number in sorted(numbers) for step in ((JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW))]
+    return _program(*steps, (RETURN, 0, 0, DENY))
+
+
+@cache
+def refusing(numbers: frozenset[int], confined: frozenset[int]) -> bytes:
+    """The BPF program that denies these system calls, and the confined ones with PROT_EXEC as third argument.
+
+    It stands beside `allowing`: of several filters the kernel obeys the strictest.
+    """
+    steps = [step for number in sorted(numbers) for step in ((JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, DENY))]
     for number in sorted(confined):
-        # not this call: skip five; this call: deny if its third argument has PROT_EXEC
+        # not this call: skip four
         steps += [
             (JUMP_EQUAL, 0, 4, number),
             (LOAD, 0, 0, THIRD_ARGUMENT),
@@ -129,7 +146,15 @@ def filter_program(allowed: frozenset[int], confined: frozenset[int]) -> bytes:
             (RETURN, 0, 0, DENY),
             (RETURN, 0, 0, ALLOW),
         ]
-    for number in sorted(allowed - confined):
-        steps += [(JUMP_EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW)]
-    steps.append((RETURN, 0, 0, DENY))
-    return b"".join(_INSTRUCTION.pack(*step) for step in steps)
+    return _program(*steps, (RETURN, 0, 0, ALLOW))
+
+
+def _program(*steps: tuple[int, int, int, int]) -> bytes:
+    """Steps that find the number loaded; another architecture's calls are denied before them."""
+    first = (
+        (LOAD, 0, 0, ARCHITECTURE),
+        (JUMP_EQUAL, 1, 0, AUDIT_ARCH),
+        (RETURN, 0, 0, DENY),
+        (LOAD, 0, 0, NUMBER),
+    )
+    return b"".join(_INSTRUCTION.pack(*step) for step in (*first, *steps))

@@ -73,12 +73,15 @@ _LOADING = {
     "clone": (56, 220),
     "clone3": (435, 435),
     "set_robust_list": (273, 99),
-    "prctl": (157, 167),
+    "seccomp": (317, 277),
     # Opening leads nowhere once Landlock has closed the file system; compiled code is mapped by
     # its name below /proc/self/fd.
     "openat": (257, 56),
     "readlink": (89, 78),
     "sched_setaffinity": (203, 122),
+    # The guest's limits, which come with its workload.
+    "getrusage": (98, 165),
+    "prlimit64": (302, 261),
 }
 _FOLDERS = {
     "openat": (257, 56),
@@ -106,6 +109,7 @@ def _numbers(table: dict[str, tuple[int, int]], *names: str) -> frozenset[int]:
     return frozenset(numbers[place] for name, numbers in table.items() if not names or name in names)
 
 
+SECCOMP = 317 if _X86_64 else 277
 RUNNING = _numbers(_RUNNING)
 """What a running guest needs."""
 LOADING = _numbers(_LOADING)

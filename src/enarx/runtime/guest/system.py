@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A module of WASI preview 1: its descriptors, the functions that its imports name, and its run."""
+"""A module of WASI preview 1: its descriptors, the functions that its imports name, and its run.
+
+A `System` can be made and its functions defined before anybody knows for which guest; `begin` tells it.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Protocol
 from enarx.runtime.channel import Channel
 from enarx.runtime.engine.host import Bridge, HostFunction
 from enarx.runtime.engine.machine import Machine
-from enarx.runtime.guest.files import mount, table_of
+from enarx.runtime.guest.files import fill, mount
 from enarx.runtime.guest.start import Start
+from enarx.runtime.wasi.descriptor import Table
 from enarx.runtime.wasi.fd import Descriptors, Sockets
 from enarx.runtime.wasi.memory import GuestMemory
 from enarx.runtime.wasi.poll import Poll
@@ -34,22 +38,34 @@ class Program(Protocol):
 class System:
     """WASI preview 1 for one guest."""
 
-    def __init__(self, machine: Machine, start: Start, channel: Channel | None = None) -> None:
+    def __init__(self, machine: Machine) -> None:
         self.memory = GuestMemory()
         self.bridge = Bridge(machine.library, self.memory, self._attach)
         self._machine = machine
-        self._start = start
-        self._table = table_of(start)
+        self._table = Table(0)
+        self._process = Process(self.memory)
+        self._sockets = Sockets(self.memory, self._table, 0)
+        self._parts: dict[str, object] = {"sock": self._sockets}
+        self._defined: set[str] = set()
+
+    def begin(self, start: Start, channel: Channel | None = None) -> None:
+        """Be the system of this guest: its descriptors, its limits, and every function that it imports."""
+        fill(self._table, start)
         if any(name.startswith(("path_", "fd_prestat_")) for name in start.imports):
             mount(self._table, start, channel)
-        self._parts: dict[str, object] = {}
+        self._sockets.most = start.connections
+        self._process.know(start.args, start.env)
+        self.define(start.imports)
 
     def _attach(self, caller: int) -> None:
         self._machine.attach(self.memory, caller)
 
     def define(self, imports: Sequence[str]) -> None:
-        """Provide the named functions."""
+        """Provide the named functions; those that are provided already stay."""
         for name in imports:
+            if name in self._defined:
+                continue
+            self._defined.add(name)
             shape = PARAMETERS[name]
             function = self._function(name)
             if name in ("fd_read", "fd_write"):
@@ -71,8 +87,6 @@ class System:
         match group:
             case "fd":
                 return lambda: Descriptors(self.memory, self._table)
-            case "sock":
-                return lambda: Sockets(self.memory, self._table, self._start.connections)
             case "poll":
                 return lambda: Poll(self.memory, self._table)
             case "path":
@@ -80,17 +94,17 @@ class System:
 
                 return lambda: Paths(self.memory, self._table)
             case _:
-                return lambda: Process(self.memory, self._start.args, self._start.env)
+                return lambda: self._process
 
 
 class ModuleProgram:
     """A module with its system."""
 
-    def __init__(self, machine: Machine, start: Start, channel: Channel) -> None:
+    def __init__(self, machine: Machine, system: System, start: Start, channel: Channel) -> None:
         self._machine = machine
         self._start = start
-        self._system = System(machine, start, channel)
-        self._system.define(start.imports)
+        self._system = system
+        system.begin(start, channel)
         self._module = 0
 
     def load(self, path: str) -> None:

@@ -120,6 +120,7 @@ class Descriptor:
 class Table:
     """Descriptors by number; a new one gets the lowest free number, as POSIX has it.
 
+    most  how many may be open at once
     generation  counts the changes, for who keeps something that depends on what is open
     readers, writers  what `fd_read` and `fd_write` of one buffer call, for numbers with that right
     """
@@ -129,11 +130,11 @@ class Table:
         self.generation = 0
         self.readers: dict[int, Callable[[memoryview], int]] = {}
         self.writers: dict[int, Callable[[memoryview], int]] = {}
-        self._most = most
+        self.most = most
 
     def add(self, descriptor: Descriptor) -> int:
         """Number a descriptor; errno MFILE when the limit is reached (the descriptor is closed)."""
-        if len(self.open) >= self._most:
+        if len(self.open) >= self.most:
             descriptor.close()
             raise WasiError(MFILE)
         number = next(n for n in range(len(self.open) + 1) if n not in self.open)

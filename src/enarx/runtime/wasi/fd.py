@@ -205,12 +205,15 @@ class Descriptors:
 
 
 class Sockets:
-    """Functions that take a connection or a listener; `most` connections may be open at once."""
+    """Functions that take a connection or a listener.
+
+    most  how many connections may be open at once
+    """
 
     def __init__(self, memory: GuestMemory, table: Table, most: int) -> None:
         self._memory = memory
         self._table = table
-        self._most = most
+        self.most = most
 
     def sock_accept(self, fd: int, flags: int, result: int) -> int:
         listener = self._table.get(fd)
@@ -218,7 +221,7 @@ class Sockets:
         if flags & ~rights.NONBLOCK:
             raise WasiError(INVAL)
         opened = self._table.open.values()
-        if sum(d.rights & rights.SOCK_SHUTDOWN != 0 for d in opened) >= self._most:
+        if sum(d.rights & rights.SOCK_SHUTDOWN != 0 for d in opened) >= self.most:
             raise WasiError(MFILE)
         self._memory.put_word(result, self._table.add(listener.accept(flags)))
         return 0

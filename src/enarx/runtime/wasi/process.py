@@ -32,8 +32,12 @@ class Ended(Exception):
 class Process:
     """What the guest may know about its own run."""
 
-    def __init__(self, memory: GuestMemory, args: Sequence[bytes], env: Sequence[bytes]) -> None:
+    def __init__(self, memory: GuestMemory, args: Sequence[bytes] = (), env: Sequence[bytes] = ()) -> None:
         self._memory = memory
+        self.know(args, env)
+
+    def know(self, args: Sequence[bytes], env: Sequence[bytes]) -> None:
+        """Be told what the guest was started with."""
         self._args = [arg + b"\0" for arg in args]
         self._env = [pair + b"\0" for pair in env]
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest's process does before it knows its guest, as long as nobody asks it for more.
+
+In a warm Keep all of it is done when the workload comes: modules loaded, the functions of preview 1
+defined, the sandbox closed. Where the workload is there at once, the rest is done on demand.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from enarx.runtime.channel import Channel
+from enarx.runtime.engine.machine import Machine
+from enarx.runtime.guest import sandbox
+from enarx.runtime.guest.system import System
+from enarx.runtime.wasi.signature import PARAMETERS
+
+COMMON = ("wasi.path", "guest.tree", "wasi.hostdir", "wasi.socket")
+RARE = ("guest.sealed", "guest.component")
+"""Loaded only where no file can be opened later."""
+NOTHING = b"\0asm\1\0\0\0"
+
+
+class Ready:
+    """How far this process has come.
+
+    separate  leaves the namespaces of its agent; what the kernel lacks
+    folders   whether the workload may bring folders of the host: the sandbox then has to wait for it
+    """
+
+    def __init__(self, machine: Machine, separate: Callable[[], list[str]], *, folders: bool) -> None:
+        self._machine = machine
+        self.system = System(machine)
+        self.lacking: list[str] = []
+        self._separate = separate
+        self._folders = folders
+        self._apart = self._locked = False
+
+    def prepare(self, channel: Channel) -> None:
+        """Go on until the agent says something or nothing is left to do."""
+        for _ in self._steps():
+            if channel.readable(0):
+                return
+
+    def _steps(self) -> Iterator[None]:
+        for name in COMMON:
+            __import__(f"enarx.runtime.{name}")
+            yield
+        self._leave()
+        yield
+        for name in PARAMETERS:
+            self.system.define((name,))
+            yield
+        if self._folders:
+            return
+        for name in RARE:
+            __import__(f"enarx.runtime.{name}")
+            yield
+        self._lock(())
+        yield
+        sandbox.last(())
+        yield
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """Compile and load a module of nothing: an engine's first time takes longer."""
+        code = sealed(self._machine.serialize(self._machine.compile(NOTHING)))
+        self._machine.load(f"/proc/self/fd/{code}")
+        os.close(code)
+
+    def confine(self, folders: Sequence[int]) -> list[str]:
+        """Do what is left of the sandbox; the names of what this kernel lacks."""
+        self._leave()
+        self._lock(folders)
+        return self.lacking
+
+    def _leave(self) -> None:
+        if not self._apart:
+            self._apart = True
+            self.lacking += self._separate()
+
+    def _lock(self, folders: Sequence[int]) -> None:
+        if not self._locked:
+            self._locked = True
+            self.lacking += sandbox.lock(folders)
+
+
+def sealed(raw: bytes) -> int:
+    """An anonymous file with this content that no one can change any more."""
+    descriptor = os.memfd_create("code", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    view = memoryview(raw)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, seals)
+    return descriptor
