@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import time
+from pathlib import Path
 
 import pytest
 import wasmtime
@@ -16,7 +18,7 @@ import wasmtime
 from enarx.runtime.guest.sandbox import ALLOW, DENY, allowing, refusing
 from enarx.runtime.process import run
 from enarx.runtime.sealed.mount import Mount
-from enarx.runtime.spawn import spawn
+from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.tls import self_signed
 from enarx.runtime.workload import NO_STDIO, Workload
 from enarx.workload.manifest import DEFAULT, Listen, Manifest, Null, Sealed
@@ -99,7 +101,7 @@ def attack(program):
     return wire.TRAPPED, json.dumps(found).encode()
 
 guest.execute = attack
-guest.main(sys.argv[2], parent)
+guest.main(sys.argv[2], parent, folders=sys.argv[4:] == ["folders"])
 """
 MODULE = bytes(
     wasmtime.wat2wasm("""(module
@@ -110,8 +112,16 @@ MODULE = bytes(
 SOCKET, CHARACTER = 0o14, 0o2
 
 
-@pytest.fixture(scope="module")
-def loot() -> dict[str, object]:
+def closed(process: GuestProcess) -> GuestProcess:
+    """A guest's process that has closed its sandbox while it waits for its workload."""
+    status = Path(f"/proc/{process.pid}/status")
+    while "Seccomp_filters:\t0" in status.read_text():
+        time.sleep(0.01)
+    return process
+
+
+@pytest.fixture(scope="module", params=["at once", "warm"])
+def loot(request: pytest.FixtureRequest) -> dict[str, object]:
     """What the attack found in the process of a guest that listens with TLS."""
     from datetime import UTC, datetime
 
@@ -122,7 +132,8 @@ def loot() -> dict[str, object]:
     identity = self_signed(when=datetime.now(UTC))
     os.environ["ENARX_TEST_SECRET"] = "hidden"
     try:
-        found = run(Workload(MODULE, manifest), identity=identity, stdio=NO_STDIO, process=spawn(ATTACK), mount=mount)
+        process = closed(spawn(ATTACK)) if request.param == "warm" else spawn(ATTACK, folders=True)
+        found = run(Workload(MODULE, manifest), identity=identity, stdio=NO_STDIO, process=process, mount=mount)
     finally:
         del os.environ["ENARX_TEST_SECRET"]
     loot: dict[str, object] = json.loads(found.trace)

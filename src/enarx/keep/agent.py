@@ -37,6 +37,7 @@ from enarx.keep.story import Act
 from enarx.platform.objects import Objects
 from enarx.registry import connection
 from enarx.registry.client import Drawbridge
+from enarx.runtime.process import Guest
 from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Exit, Identity
@@ -78,6 +79,7 @@ class Agent:
         }
         self._attestation: Listener | None = None
         self._watching = False
+        self._waiting: Guest | None = None
         self._handlers: dict[bytes, Handler] = {}
 
     def perform(self, act: Act) -> None:
@@ -87,6 +89,8 @@ class Agent:
     def close(self) -> None:
         """Answer no more questions."""
         self._broker.detach()
+        if self._waiting is not None:
+            self._waiting.dismiss()
         if self._attestation is not None:
             self._attestation.stop()
 
@@ -154,6 +158,8 @@ class Agent:
         )
 
     def _fetch(self) -> None:
+        # The guest's process gets ready meanwhile: it loads the engine and closes its sandbox.
+        self._waiting = Guest()
         self._package = self._received()
         self._manifest = manifests.parse(self._package.manifest)
         steering.require_same_steward(self._manifest, self.launch)
@@ -181,6 +187,7 @@ class Agent:
             identity=self._identity,
             attest=self._guest_evidence,
             mount=self._mounted(),
+            waiting=self._waiting,
         )
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")

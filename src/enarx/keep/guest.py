@@ -31,8 +31,12 @@ def started(
     identity: Identity | None,
     attest: Attest | None = None,
     mount: Mount | None = None,
+    waiting: Guest | None = None,
 ) -> Guest:
-    """A guest that runs. It gets those of the host's streams that the launch document says are the host's."""
+    """A guest that runs. It gets those of the host's streams that the launch document says are the host's.
+
+    waiting  a guest's process that was made while the Keep still waited for its package
+    """
     granted = {
         name: stdio.get(name) if launch.stdio.get(name) == "host" else None for name in ("stdin", "stdout", "stderr")
     }
@@ -45,7 +49,15 @@ def started(
         caps=Limits(**launch.limits),
         secrets=secrets,
     )
-    return runtime.start(workload, identity=identity, stdio=Stdio(**granted), store=store, attest=attest, mount=mount)
+    return runtime.start(
+        workload,
+        identity=identity,
+        stdio=Stdio(**granted),
+        store=store,
+        attest=attest,
+        mount=mount,
+        waiting=waiting,
+    )
 
 
 def awaited(guest: Guest, stop: threading.Event, meanwhile: Callable[[], None] = lambda: None) -> Exit:

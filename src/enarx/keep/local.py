@@ -15,6 +15,7 @@ from enarx.errors import Misused, Reason
 from enarx.keep import guest, steering
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import State
+from enarx.runtime.process import Guest
 from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import Exit
 from enarx.workload import launch as launch_document
@@ -44,6 +45,7 @@ class LocalAgent:
     def run(self) -> Exit:
         """The whole story; how the guest ended."""
         signal.signal(signal.SIGTERM, lambda *_: self.stop.set())
+        waiting = Guest()
         if entrusted := [name for name in _ENTRUSTING if getattr(self.launch, name)]:
             raise Misused(Reason.INCONSISTENT, f"launch document: {entrusted[0]} with {SOURCE}")
         package = receive(self._link.node, self.launch.package)
@@ -53,7 +55,14 @@ class LocalAgent:
             raise Misused(Reason.NOT_GRANTED, "[sealed] in a Keep that nobody identifies", hint="enarx deploy")
         self._reached(State.DELIVERED)
         running = guest.started(
-            package, manifest, self.launch, stdio=self._stdio, store=self._store, secrets={}, identity=None
+            package,
+            manifest,
+            self.launch,
+            stdio=self._stdio,
+            store=self._store,
+            secrets={},
+            identity=None,
+            waiting=waiting,
         )
         for one in running.bound:
             self._link.report("listening", name=one.name, prot=one.prot, address=f"{one.address}:{one.port}")

@@ -10,6 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import NamedTuple
 
 from enarx.errors import EnarxError, Faulty, Reason
 from enarx.runtime.mounted import Mounted
@@ -62,28 +64,30 @@ def run(
         process.kill()
 
 
+class Job(NamedTuple):
+    """What a guest's process is to run, and with what."""
+
+    workload: Workload
+    identity: Identity | None
+    stdio: Stdio
+    store: CodeStore | None
+    attest: Attest | None
+    mount: Mounted | None
+
+
 class Guest:
-    """A running guest.
+    """A guest's process, which gets ready from its construction on, and then the guest that runs in it.
 
     ready    set when it executes its first instruction
     bound    its listening sockets
     lacking  the parts of the sandbox that this kernel does not have
     """
 
-    def __init__(
-        self,
-        workload: Workload,
-        identity: Identity | None,
-        stdio: Stdio,
-        store: CodeStore | None,
-        attest: Attest | None = None,
-        mount: Mounted | None = None,
-    ) -> None:
-        self._attest = attest
-        self._mount = mount
+    def __init__(self, *, folders: bool = False) -> None:
         self.ready = threading.Event()
         self.bound: Sequence[Bound] = ()
         self.lacking: tuple[str, ...] = ()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._opened = threading.Event()
         self._over = threading.Event()
         self._exit: Exit | None = None
@@ -91,11 +95,12 @@ class Guest:
         self._process: GuestProcess | None = None
         self._doorway: Door | None = None
         self._stopping = False
-        arguments = (workload, identity, stdio, store)
-        self._thread = threading.Thread(target=self._serve, args=arguments, name="guest", daemon=True)
-
-    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._serve, args=(folders,), name="guest", daemon=True)
         self._thread.start()
+
+    def begin(self, job: Job) -> None:
+        """Run this; its sockets are bound when this returns. Raises what kept it from starting."""
+        self._jobs.put(job)
         self._opened.wait()
         if self._refused is not None:
             raise self._refused
@@ -104,20 +109,12 @@ class Guest:
         self.lacking = lacking
         self.ready.set()
 
-    def _serve(self, workload: Workload, identity: Identity | None, stdio: Stdio, store: CodeStore | None) -> None:
+    def _serve(self, folders: bool) -> None:  # noqa: FBT001 - the one argument of a thread
         try:
-            self._process = spawn(folders=bool(workload.folders))
-            opening = open_files(workload, identity, stdio, _now)
-            self.bound = tuple(opening.bound)
-            self._doorway = opening.doorway
-            try:
-                session = Session(workload, opening, self._process, store, self._running)
-                session.provide(identity.chain_pem if identity else b"", self._attest, self._mount)
-                session.begin()
-                self._opened.set()
-                self._exit = session.loop()
-            finally:
-                opening.close()
+            self._process = spawn(folders=folders)
+            job = self._jobs.get()
+            if job is not None:
+                self._run(self._process, job)
         except EnarxError as error:
             self._refused = error
         except Exception as error:  # noqa: BLE001 - a door: the one who waits must hear of it
@@ -127,6 +124,19 @@ class Guest:
                 self._process.kill()
             self._opened.set()
             self._over.set()
+
+    def _run(self, process: GuestProcess, job: Job) -> None:
+        opening = open_files(job.workload, job.identity, job.stdio, _now)
+        self.bound = tuple(opening.bound)
+        self._doorway = opening.doorway
+        try:
+            session = Session(job.workload, opening, process, job.store, self._running)
+            session.provide(job.identity.chain_pem if job.identity else b"", job.attest, job.mount)
+            session.begin()
+            self._opened.set()
+            self._exit = session.loop()
+        finally:
+            opening.close()
 
     def wait(self, timeout: float | None = None) -> Exit | None:
         """How it ended; None when it still runs after `timeout` seconds."""
@@ -142,6 +152,10 @@ class Guest:
         """Be this in TLS from now on; connections that are open go on under the certificate they began with."""
         if self._doorway is not None:
             self._doorway.renew(identity)
+
+    def dismiss(self) -> None:
+        """End a process that was given nothing to run; one that was goes on."""
+        self._jobs.put(None)
 
     def stop(self) -> Exit:
         """End it now, and say so."""
@@ -160,8 +174,12 @@ def start(
     store: CodeStore | None = None,
     attest: Attest | None = None,
     mount: Mounted | None = None,
+    waiting: Guest | None = None,
 ) -> Guest:
-    """Start a guest whose sockets are bound when this returns. Raises what kept it from starting."""
-    guest = Guest(workload, identity, stdio or Stdio(), store, attest, mount)
-    guest._begin()  # noqa: SLF001 - the two halves of one constructor
+    """Start a guest whose sockets are bound when this returns. Raises what kept it from starting.
+
+    waiting  a guest's process that was made earlier, for a workload without folders of the host
+    """
+    guest = waiting or Guest(folders=bool(workload.folders))
+    guest.begin(Job(workload, identity, stdio or Stdio(), store, attest, mount))
     return guest

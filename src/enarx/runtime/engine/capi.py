@@ -74,6 +74,7 @@ SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wasmtime_store_limiter": (None, (c_void_p, c_int64, c_int64, c_int64, c_int64, c_int64)),
     "wasmtime_module_new": (c_void_p, (c_void_p, c_void_p, c_size_t, POINTER(c_void_p))),
     "wasmtime_module_serialize": (c_void_p, (c_void_p, POINTER(Bytes))),
+    "wasmtime_module_delete": (None, (c_void_p,)),
     "wasmtime_module_deserialize_file": (c_void_p, (c_void_p, c_char_p, POINTER(c_void_p))),
     "wasmtime_linker_new": (c_void_p, (c_void_p,)),
     "wasmtime_linker_define_func_unchecked": (

@@ -89,6 +89,10 @@ class Machine:
         self._done(self.library.wasmtime_module_deserialize_file(self.engine, path.encode(), made))
         return made.value or 0
 
+    def forget(self, module: int) -> None:
+        """Release a module that nobody runs."""
+        self.library.wasmtime_module_delete(module)
+
     def define(self, module: str, name: str, shape: str, callback: Callback, *, answers: bool) -> None:
         """Provide one import."""
         call = HOST_CALL(callback)

@@ -66,8 +66,10 @@ class Ready:
 
     def _rehearse(self) -> None:
         """Compile and load a module of nothing: an engine's first time takes longer."""
-        code = sealed(self._machine.serialize(self._machine.compile(NOTHING)))
-        self._machine.load(f"/proc/self/fd/{code}")
+        made = self._machine.compile(NOTHING)
+        code = sealed(self._machine.serialize(made))
+        for module in (made, self._machine.load(f"/proc/self/fd/{code}")):
+            self._machine.forget(module)
         os.close(code)
 
     def confine(self, folders: Sequence[int]) -> list[str]:
