@@ -118,7 +118,7 @@ def test_nothing_is_sent_after_a_refusal() -> None:
     other = world.loaded((world.MEASUREMENT.hex(), "33" * 48))
     with listening(handle) as url:
         judged = released(url, loaded=other)
-        assert done.wait(10)
+        assert done.wait(60)
 
     refusal = judged.refusal()
     assert refusal is not None

@@ -57,7 +57,7 @@ def run(block: Block, document: Path, folder: Path, environment: dict[str, str])
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=120,
+            timeout=240,
             check=False,
         )
         printed = done.stdout.decode()

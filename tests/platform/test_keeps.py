@@ -20,7 +20,7 @@ def test_a_keep_is_listed_while_it_is_announced_and_answers() -> None:
         assert {"backend": "tcg"} == keeps.ask(announced.keep, "inspect")
         assert "console" == keeps.ask(announced.keep, "logs")
         keeps.ask(announced.keep, "stop")
-        assert stopped.wait(5)
+        assert stopped.wait(60)
     assert announced.keep not in keeps.listed()
 
 

@@ -131,7 +131,7 @@ def test_a_guest_listens_by_opening_a_file_and_tls_is_the_default(authority: tru
             stream.sendall(b"hello\n")
             assert b"pong\n" == stream.recv(5)
         assert "hello\n" == output.readline()
-    ended = guest.wait(10)
+    ended = guest.wait(60)
     assert ended is not None
     assert 0 == ended.code
 
@@ -143,7 +143,7 @@ def test_two_guests_talk_tls_under_the_roots_of_their_identity(identity: Identit
         identity=identity,
         stdio=Stdio(None, None, None),
     )
-    assert server.ready.wait(20)
+    assert server.ready.wait(60)
     read, write = os.pipe()
     for _ in range(50):
         client = start(
@@ -151,7 +151,7 @@ def test_two_guests_talk_tls_under_the_roots_of_their_identity(identity: Identit
             identity=identity,
             stdio=Stdio(None, write, None),
         )
-        client.wait(20)
+        client.wait(60)
         found = os.read(read, 100)
         if found != b"Connection refused\n":
             break

@@ -74,7 +74,7 @@ def conversation(server: Trust, client: Trust, steward: Steward, runs: bytes = C
     module = build_source(PROGRAMS / "hold.c").read_bytes()
     try:
         two = start(Workload(module, manifest), identity=steward.certify(runs), stdio=Stdio(read, None, None))
-        ended = two.wait(20)
+        ended = two.wait(60)
         assert ended is not None
         return ended.code
     finally:
@@ -135,7 +135,7 @@ def test_roots_of_the_package_are_the_only_ones_trusted(steward: Steward) -> Non
         except Exception as error:  # noqa: BLE001 - what it is, is what this test asks
             assert (runs, "unknown-anchor") == (False, str(getattr(error, "reason", error)))
         else:
-            ended = two.wait(20)
+            ended = two.wait(60)
             assert ended is not None
             assert (runs, 0) == (True, ended.code)
         one.stop()

@@ -70,7 +70,7 @@ def test_a_guest_is_started_found_and_stopped() -> None:
     guest = start(Workload(build("http-hello").read_bytes(), web("tcp")), stdio=NO_STDIO)
     (bound,) = guest.bound
     assert ("web", "tcp", "127.0.0.1") == (bound.name, bound.prot, bound.address)
-    assert guest.ready.wait(20)
+    assert guest.ready.wait(60)
     with socket.create_connection((bound.address, bound.port)) as stream:
         stream.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert stream.recv(1000).endswith(b"Hello from inside a Keep!\n")
@@ -172,7 +172,7 @@ def test_half_closed_tls_still_carries_the_other_direction(authority: trustme.CA
         while piece := until_done(lambda: tls.read(65536)):
             received += piece
     assert b"x" * 100_000 + b"bye" == received
-    assert Exit(0) == guest.wait(10)
+    assert Exit(0) == guest.wait(60)
 
 
 def test_one_guest_serves_255_connections_at_once(authority: trustme.CA, identity: Identity) -> None:

@@ -121,7 +121,7 @@ class Running:
         self._events.put(None)
 
     def wait_for(self, name: str) -> dict[str, Any]:
-        while (event := self._events.get(timeout=30)) is not None:
+        while (event := self._events.get(timeout=120)) is not None:
             self.seen.append(event)
             if event["event"] == name:
                 return event

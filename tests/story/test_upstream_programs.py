@@ -103,7 +103,7 @@ def test_a_connection_listed_in_the_manifest_is_open_when_the_guest_starts(tmp_p
             stream, _ = server.accept()
             with stream:
                 converse(stream)
-            assert guest.wait(30) == 0
+            assert guest.wait(90) == 0
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_tls_connection_shows_the_guest_plaintext(
             raw, _ = server.accept()
             with context.wrap_socket(raw, server_side=True) as stream:
                 converse(stream)
-            assert guest.wait(30) == 0
+            assert guest.wait(90) == 0
 
 
 def test_a_server_that_nobody_vouches_for_is_not_connected_to(tmp_path: Path, authority: trustme.CA) -> None:
@@ -178,7 +178,7 @@ def test_a_guest_listens_on_tcp(tmp_path: Path, ping: socket.socket) -> None:
         for _ in range(3):
             with socket.create_connection(("127.0.0.1", port)) as stream:
                 converse(stream)
-        assert guest.wait(30) == 0
+        assert guest.wait(90) == 0
 
 
 def test_a_guest_listens_on_tls(tmp_path: Path, ping: socket.socket) -> None:
@@ -191,4 +191,4 @@ def test_a_guest_listens_on_tls(tmp_path: Path, ping: socket.socket) -> None:
             with context.wrap_socket(raw, server_hostname="localhost") as stream:
                 assert stream.version() == "TLSv1.3"
                 converse(stream)
-        assert guest.wait(30) == 0
+        assert guest.wait(90) == 0

@@ -18,6 +18,7 @@ from enarx.web.metrics import Metrics
 from enarx.web.serve import Settings, serve
 from enarx.web.tls import TlsFiles
 
+PAUSING = Path("pausing")
 UNREADY = Path("unready")
 
 
@@ -63,6 +64,7 @@ async def slow() -> str:
 
 @get("/pause")
 async def pause() -> str:
+    PAUSING.touch()  # noqa: ASYNC240
     await asyncio.sleep(1)
     return "done"
 

@@ -11,7 +11,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,31 @@ class Running:
 
     def line_of(self, answer: httpx.Response) -> dict[str, Any]:
         """The log line of an answer; it is written after the answer."""
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             for line in self.lines():
                 if line.get("request") == answer.headers["x-request-id"]:
                     return line
             time.sleep(0.02)
         pytest.fail("no log line")
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until it holds: how long that takes depends on who else is using the machine."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.05)
+
+
+def is_ended(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
 
 @contextlib.contextmanager
@@ -65,7 +83,7 @@ def running(folder: Path, **settings: Any) -> Iterator[Running]:
             yield Running(process, said.split()[-1], log)
         finally:
             process.terminate()
-            process.communicate(timeout=20)
+            process.communicate(timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -181,18 +199,8 @@ def test_a_body_that_does_not_come_is_a_408(service: Running) -> None:
 
 def test_one_client_cannot_hold_more_connections_than_its_share(service: Running) -> None:
     with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_connection(service.address, timeout=5)) for _ in range(30)]
-        time.sleep(0.3)
-        ended = 0
-        for one in held:
-            one.setblocking(False)
-            try:
-                ended += one.recv(1) == b""
-            except BlockingIOError:
-                pass
-            except ConnectionError:
-                ended += 1
-        assert ended >= 10
+        held = [stack.enter_context(socket.create_connection(service.address, timeout=60)) for _ in range(30)]
+        eventually(lambda: sum(map(is_ended, held)) >= 10)
 
 
 def test_health_readiness_and_metrics_stand_beside_the_application(service: Running) -> None:
@@ -222,15 +230,15 @@ def test_a_client_that_asks_too_often_waits(tmp_path: Path) -> None:
 
 
 def test_sigterm_lets_the_request_under_way_have_its_answer(tmp_path: Path) -> None:
-    with running(tmp_path) as service, socket.create_connection(service.address, timeout=10) as connection:
+    with running(tmp_path) as service, socket.create_connection(service.address, timeout=60) as connection:
         connection.sendall(b"GET /pause HTTP/1.1\r\nhost: a\r\n\r\n")
-        time.sleep(0.3)
+        eventually((tmp_path / "pausing").exists)
         service.process.send_signal(signal.SIGTERM)
         answer = b""
         while chunk := connection.recv(65536):
             answer += chunk
         assert answer.endswith(b"done")
-        assert service.process.wait(timeout=10) == 0
+        assert service.process.wait(timeout=60) == 0
 
 
 def test_a_port_in_use_is_said_in_one_line(tmp_path: Path) -> None:
@@ -293,14 +301,11 @@ def test_tls_files_are_reloaded_without_a_restart_and_a_bad_pair_changes_nothing
         other = trustme.CA().issue_cert("localhost")
         (tmp_path / "key").write_bytes(other.private_key_pem.bytes())
         service.process.send_signal(signal.SIGHUP)
-        time.sleep(0.5)
+        eventually(lambda: "tls files not used" in {line["event"] for line in service.lines()})
         assert presented(service, tmp_path) == "one"
         pki.issue("two")
         service.process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 5
-        while presented(service, tmp_path) != "two" and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert presented(service, tmp_path) == "two"
+        eventually(lambda: presented(service, tmp_path) == "two")
         events = {line["event"] for line in service.lines()}
         assert {"tls files not used", "tls files loaded"} <= events
 
@@ -323,7 +328,7 @@ def test_an_encrypted_tls_key_is_refused_and_asks_nobody(tmp_path: Path) -> None
         text=True,
         check=False,
         stdin=subprocess.DEVNULL,
-        timeout=20,
+        timeout=120,
     )
     assert ended.returncode == 2
     assert "the key is encrypted" in ended.stderr
@@ -339,9 +344,7 @@ def test_workers_share_a_port_add_up_their_metrics_and_are_replaced_when_they_di
         before = children.read_text().split()
         assert len(before) == 2
         os.kill(int(before[0]), signal.SIGKILL)
-        deadline = time.monotonic() + 10
-        while len(set(children.read_text().split()) - {before[0]}) < 2 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        eventually(lambda: len(set(children.read_text().split()) - {before[0]}) == 2)
         after = children.read_text().split()
         assert len(after) == 2
         assert before[0] not in after

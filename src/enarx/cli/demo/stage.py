@@ -21,8 +21,10 @@ from typing import Any
 from enarx.errors import Faulty, Reason, Undetermined
 
 ENARX = (sys.executable, "-I", "-m", "enarx")
-READY_SECONDS = 30.0
-STOP_SECONDS = 10.0
+READY_SECONDS = 120.0
+"""A busy machine takes its time to start four processes, and to compile 26 MB of WebAssembly for the first of them."""
+RUN_SECONDS = 300.0
+STOP_SECONDS = 30.0
 
 
 class Stage:
@@ -72,7 +74,7 @@ class Stage:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=RUN_SECONDS,
         )
         if expect is not None and done.returncode != expect:
             said = done.stderr.strip().splitlines()
@@ -133,7 +135,10 @@ class DeployedKeep:
 
     def finish(self) -> int:
         """Its exit code, once it has ended by itself."""
-        return self._process.wait(READY_SECONDS)
+        try:
+            return self._process.wait(RUN_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Undetermined(Reason.TIMED_OUT, f"the Keep had not ended after {RUN_SECONDS:.0f} s") from None
 
     def output(self) -> str:
         """What the program printed."""
