@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fuzz what a Keep reads from strangers: launch documents, bindings, questions, answers, frames."""
+"""Fuzz what a Keep reads from strangers: launch documents, bindings, questions, answers, frames, DNS."""
 
 from __future__ import annotations
 
 from driver import families, main
 
+from enarx.codec import dns
 from enarx.delivery import exchange
 from enarx.evidence import binding, endorsement
 from enarx.evidence.endorsement import Endorsements
@@ -22,6 +23,7 @@ SEEDS = (
     _ANSWER.encoded(),
     frame({"op": "open", "launch": b"x", "attest": "127.0.0.1:0"}),
     endorsement.encode(Endorsements(ocsp=(b"o",))),
+    dns.query("keep.example", dns.Kind.A, 0).replace(b"\1\0", b"\x81\x80", 1),
 )
 
 
@@ -35,6 +37,8 @@ def target(data: bytes) -> None:
     ):
         with families():
             read(data)
+    with families():
+        dns.answer(data, "keep.example", dns.Kind.A, 0)
     with families():
         for message in Deframer().feed(data):
             chip.read_answer(message)

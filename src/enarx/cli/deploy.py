@@ -30,6 +30,7 @@ SAID = {
     "listening": "keep: {name} listens on {address} ({prot})",
     "attesting": "keep: verify it with `enarx verify https://{address} --policy FILE`",
     "not-renewed": "keep: its certificate was not renewed: {reason}: {subject}",
+    "resolver": "keep: names are resolved by {by} ({trust})",
     "awaiting": "keep: waits for secrets: {secrets}",
     "awaiting-broker": "keep: waits for the broker of its sealed volume: `enarx broker`",
     "sealed": "keep: /sealed: seal: {seal}, rollback: {rollback}",
@@ -76,6 +77,12 @@ def deploy(
     await_secret: Annotated[
         list[str] | None, typer.Option(help="Wait until a secret of this NAME is released; see `enarx release`.")
     ] = None,
+    resolver: Annotated[
+        str | None, typer.Option(help="Who resolves names: tls://HOST, https://HOST/dns-query, host, or '' for nobody.")
+    ] = None,
+    resolver_ca: Annotated[
+        Path | None, typer.Option(help="PEM of the CA of that resolver, if it is not a public one.")
+    ] = None,
     sealed: Annotated[
         Path | None, typer.Option(help="Folder of this machine where the Keep stores `/sealed`, encrypted.")
     ] = None,
@@ -102,6 +109,8 @@ def deploy(
             digest=digest,
             tenant_key=tenant_key,
             secrets=tuple(await_secret or ()),
+            resolver=resolver,
+            resolver_ca=resolver_ca,
             package_signature=package_signature,
             package_key=package_key,
         )

@@ -44,6 +44,8 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     digest: str | None
     tenant_key: Path | None
     secrets: tuple[str, ...] = ()
+    resolver: str | None = None
+    resolver_ca: Path | None = None
     package_signature: Path | None = None
     package_key: Path | None = None
 
@@ -71,24 +73,29 @@ def place(wishes: Wishes) -> Placed:
         raise Misused(Reason.MISSING, "a Steward", hint="--steward URL, or `steward` in Enarx.toml")
     steward_pem = _pem(wishes.steward_ca, "--steward-ca")
     source_pem = _pem(wishes.ca_bundle, "--ca-bundle") if source else b""
+    resolver_pem = _pem(wishes.resolver_ca, "--resolver-ca") if wishes.resolver_ca else b""
     signed, signer = _signed(wishes)
     launch = Launch(
         package=package.digest,
         tenant=_tenant(wishes.tenant_key),
         deployment=secrets.token_bytes(16),
         steward=steward,
-        steward_ca=sha256(from_pem(steward_pem, "--steward-ca")[0].spki),
+        steward_ca=_spki(steward_pem, "--steward-ca"),
         source=source,
-        source_ca=sha256(from_pem(source_pem, "--ca-bundle")[0].spki) if source else None,
+        source_ca=_spki(source_pem, "--ca-bundle") if source else None,
         args=wishes.arguments,
         env=wishes.environment,
         stdio=stdio_of(manifest),
         secrets=wishes.secrets,
+        resolver=wishes.resolver,
+        resolver_ca=_spki(resolver_pem, "--resolver-ca") if resolver_pem else None,
         signature=signed,
         signer=signer,
     )
     return Placed(
-        launch=launch, cas=steward_pem + source_pem, nodes={} if source else {"": package.root, **package.nodes}
+        launch=launch,
+        cas=steward_pem + source_pem + resolver_pem,
+        nodes={} if source else {"": package.root, **package.nodes},
     )
 
 
@@ -109,6 +116,7 @@ def _part(wishes: Wishes) -> Placed:
         "--env": wishes.environment,
         "arguments": wishes.arguments,
         "--await-secret": wishes.secrets,
+        "--resolver": wishes.resolver,
     }
     if given := [name for name, value in typed.items() if value]:
         raise Misused(Reason.USAGE, f"{wishes.package} with {given[0]}", hint="its settings go with `enarx release`")
@@ -177,6 +185,11 @@ def _pem(path: Path | None, option: str) -> bytes:
     if path is None:
         raise Misused(Reason.USAGE, f"{option} is needed: the launch document pins that CA", hint=f"{option} FILE.pem")
     return read(path, limit=MAX_PEM)
+
+
+def _spki(pem: bytes, option: str) -> bytes:
+    """The digest of a CA's key, as a launch document pins it."""
+    return sha256(from_pem(pem, option)[0].spki)
 
 
 def tenant_file(path: Path | None) -> Path:

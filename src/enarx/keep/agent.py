@@ -29,7 +29,7 @@ from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
-from enarx.keep import awaiting, guest, renewal, sealed, steering
+from enarx.keep import awaiting, guest, naming, renewal, sealed, steering
 from enarx.keep.activation import activated
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
@@ -177,6 +177,7 @@ class Agent:
             return registry.fetch(self.launch.source, self.launch.package)
 
     def _start(self) -> None:
+        naming.tell(self._link.report, self._manifest, self.launch)
         self._guest = guest.started(
             self._package,
             self._manifest,
@@ -188,6 +189,7 @@ class Agent:
             attest=self._guest_evidence,
             mount=self._mounted(),
             waiting=self._waiting,
+            resolve=naming.chosen(self.launch, self._opening.cas),
         )
         for bound in self._guest.bound:
             self._link.report("listening", name=bound.name, prot=bound.prot, address=f"{bound.address}:{bound.port}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from enarx.errors import Faulty, Reason
 from enarx.runtime import process as runtime
+from enarx.runtime.network import Resolve
 from enarx.runtime.process import Attest, Guest
 from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.store import CodeStore
@@ -32,6 +33,7 @@ def started(
     attest: Attest | None = None,
     mount: Mount | None = None,
     waiting: Guest | None = None,
+    resolve: Resolve | None = None,
 ) -> Guest:
     """A guest that runs. It gets those of the host's streams that the launch document says are the host's.
 
@@ -48,6 +50,7 @@ def started(
         env=launch.env,
         caps=Limits(**launch.limits),
         secrets=secrets,
+        resolve=resolve,
     )
     return runtime.start(
         workload,

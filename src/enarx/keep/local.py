@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 
 from enarx.errors import Misused, Reason
-from enarx.keep import guest, steering
+from enarx.keep import guest, naming, steering
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import State
 from enarx.runtime.process import Guest
@@ -36,6 +36,7 @@ class LocalAgent:
     """One such Keep."""
 
     def __init__(self, opening: Opening, link: Link, stdio: Mapping[str, int], store: CodeStore | None) -> None:
+        self._cas = opening.cas
         self._link = link
         self._stdio = stdio
         self._store = store
@@ -54,6 +55,7 @@ class LocalAgent:
         if manifest.sealed is not None:
             raise Misused(Reason.NOT_GRANTED, "[sealed] in a Keep that nobody identifies", hint="enarx deploy")
         self._reached(State.DELIVERED)
+        naming.tell(self._link.report, manifest, self.launch)
         running = guest.started(
             package,
             manifest,
@@ -63,6 +65,7 @@ class LocalAgent:
             secrets={},
             identity=None,
             waiting=waiting,
+            resolve=naming.chosen(self.launch, self._cas),
         )
         for one in running.bound:
             self._link.report("listening", name=one.name, prot=one.prot, address=f"{one.address}:{one.port}")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from enarx.errors import EnarxError, Misused, Reason, Unacceptable, Unauthentic, Undetermined
 from enarx.runtime import tls
 from enarx.runtime.gateway import IN, Entrance, Gateway
-from enarx.runtime.network import connected, listening
+from enarx.runtime.network import Resolve, connected, listening
 from enarx.runtime.relay import Relay
 from enarx.runtime.workload import Identity
 from enarx.workload.manifest import Connect, Listen
@@ -33,8 +33,15 @@ REFUSED = {
 class Doorway:
     """The agent's side of every TLS socket of one guest."""
 
-    def __init__(self, gateway: Gateway, identity: Callable[[], Identity], tree: Mapping[str, bytes]) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        identity: Callable[[], Identity],
+        tree: Mapping[str, bytes],
+        resolve: Resolve | None = None,
+    ) -> None:
         self._tree = tree
+        self._resolve = resolve
         self._listening: dict[Entrance, Listen] = {}
         self._gateway = gateway
         self._make = identity
@@ -88,8 +95,8 @@ class Doorway:
     def connect(self, file: Connect) -> socket.socket:
         """The guest's end of a connection, its handshake done; waits for both."""
         if file.prot == "tcp":
-            return connected(file)
-        relay, theirs = shaken(file, self._identity(), self._roots(file))
+            return connected(file, self._resolve)
+        relay, theirs = shaken(file, self._identity(), self._roots(file), self._resolve)
         self._gateway.adopt(relay)
         return theirs
 
@@ -126,9 +133,9 @@ class Doorway:
     def _connect(self, file: Connect, identity: Identity, roots: bytes | None, answer: Answer) -> None:
         try:
             if file.prot == "tcp":
-                relay, end = None, connected(file)
+                relay, end = None, connected(file, self._resolve)
             else:
-                relay, end = shaken(file, identity, roots)
+                relay, end = shaken(file, identity, roots, self._resolve)
         except EnarxError as error:
             number = REFUSED.get(error.reason, errno.ECONNABORTED)
             self._later(lambda: self._opened(None, None, answer, number))
@@ -147,12 +154,14 @@ class Doorway:
             self._done.popleft()()
 
 
-def shaken(file: Connect, identity: Identity, roots: bytes | None) -> tuple[Relay, socket.socket]:
+def shaken(
+    file: Connect, identity: Identity, roots: bytes | None, resolve: Resolve | None = None
+) -> tuple[Relay, socket.socket]:
     """A relay whose handshake is done, and the guest's end of it."""
     workloads = file.trust.workloads
     context = tls.client_context(identity, roots, keep=bool(workloads))
     where = f"{file.host}:{file.port} ({file.name})"
-    peer = connected(file)
+    peer = connected(file, resolve)
     peer.settimeout(tls.HANDSHAKE_SECONDS)
     ours, theirs = socket.socketpair()
     relay = Relay(context, peer, ours, server=False, hostname=file.host)

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 
 from enarx.errors import Misused, Reason, Undetermined
 from enarx.workload.manifest import Connect, Listen
 
 BACKLOG = 1024
 CONNECT_SECONDS = 30.0
+Resolve = Callable[[str], tuple[str, ...]]
+"""A name to its addresses (`resolver_client`)."""
 
 
 def listening(file: Listen) -> socket.socket:
@@ -37,11 +40,12 @@ def listening(file: Listen) -> socket.socket:
     return made
 
 
-def connected(file: Connect) -> socket.socket:
+def connected(file: Connect, resolve: Resolve | None) -> socket.socket:
     """A connected TCP socket. `Undetermined` when the name or the host does not answer."""
     where = f"{_bracketed(file.host)}:{file.port} ({file.name})"
     try:
-        found = socket.getaddrinfo(file.host, file.port, type=socket.SOCK_STREAM)
+        hosts = (file.host,) if resolve is None else resolve(file.host)
+        found = [one for host in hosts for one in socket.getaddrinfo(host, file.port, type=socket.SOCK_STREAM)]
     except OSError as error:
         raise Undetermined(Reason.NAME_NOT_RESOLVED, f"{file.host}: {error.strerror}") from None
     refused = "no address"

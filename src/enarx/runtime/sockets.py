@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from enarx.runtime.network import connected, listening
+from enarx.runtime.network import Resolve, connected, listening
 from enarx.runtime.opening import Opening
 from enarx.runtime.workload import Bound, Identity, Workload
 from enarx.workload.manifest import Connect, Listen
@@ -24,7 +24,7 @@ def open_sockets(
             case Listen():
                 kind, host = _listen(opening, file)
             case Connect():
-                kind, host = "connection", _connect(opening, file)
+                kind, host = "connection", _connect(opening, file, workload.resolve)
             case _:
                 continue
         opening.add(kind, host)
@@ -39,7 +39,9 @@ def _give_doorway(
     from enarx.runtime.gateway import MOST_CONNECTIONS, Gateway
 
     opening.gateway = gateway = Gateway(workload.bounded().connections or MOST_CONNECTIONS)
-    opening.doorway = Doorway(gateway, lambda: identity or tls.self_signed(when=clock()), workload.tree)
+    opening.doorway = Doorway(
+        gateway, lambda: identity or tls.self_signed(when=clock()), workload.tree, workload.resolve
+    )
 
 
 def _listen(opening: Opening, file: Listen) -> tuple[str, int]:
@@ -53,6 +55,6 @@ def _listen(opening: Opening, file: Listen) -> tuple[str, int]:
     return kind, host
 
 
-def _connect(opening: Opening, file: Connect) -> int:
-    end = connected(file) if opening.doorway is None else opening.doorway.connect(file)
+def _connect(opening: Opening, file: Connect, resolve: Resolve | None) -> int:
+    end = connected(file, resolve) if opening.doorway is None else opening.doorway.connect(file)
     return end.detach()

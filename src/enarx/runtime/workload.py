@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -23,6 +23,7 @@ class Workload(msgspec.Struct, frozen=True):
     env      environment after the manifest's
     caps     upper bounds that the launcher sets on the manifest's limits
     secrets  what the guest reads at /secrets/NAME; never in its arguments or environment
+    resolve  names to addresses (`resolver_client`); None asks the host
     require_sandbox  rather not run than run where the kernel lacks a part of the sandbox
     """
 
@@ -35,6 +36,7 @@ class Workload(msgspec.Struct, frozen=True):
     caps: Limits = Limits()
     require_sandbox: bool = False
     secrets: Mapping[str, bytes] = {}
+    resolve: Callable[[str], tuple[str, ...]] | None = None
 
     def bounded(self) -> Limits:
         """The manifest's limits and the launcher's caps, whichever is lower."""

@@ -15,6 +15,7 @@ import msgspec
 from enarx.codec import cbor
 from enarx.codec.digest import sha256
 from enarx.errors import Malformed, Misused, Reason
+from enarx.workload import resolver
 from enarx.workload.manifest import Limits
 
 VERSION = 1
@@ -22,6 +23,7 @@ MAX_BYTES = 1 << 20
 LIMITS = frozenset(Limits.__struct_fields__)
 """Limits that a launch may set; the manifest's own can only be lower. Bytes, seconds, counts."""
 STDIO = frozenset({"host", "null"})
+_SIZES = {"package": 32, "deployment": 16, "steward_ca": 32, "source_ca": 32, "resolver_ca": 32}
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     source_ca   SHA-256 of the SubjectPublicKeyInfo of the CA of the registry's TLS (32 bytes)
     args, env   arguments after argv[0], and environment, that the tenant adds
     stdio       "stdin", "stdout", "stderr" -> "host" or "null": what of the host the guest sees
-    resolver    how names are resolved: "" none, "host", or a DoT/DoH URL
+    resolver    how names are resolved: "" none, "host", or a DoT/DoH URL (`workload.resolver`)
+    resolver_ca  SHA-256 of the SubjectPublicKeyInfo of the CA of its TLS (32 bytes); absent, the public CAs
     limits      upper bounds by the names in `LIMITS`
     secrets     names of the secrets that the tenant will release, and the Keep waits for
     signature   the package's signature (`workload.signature`), for who must know its signer
@@ -54,18 +57,23 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] = {}
     stdio: dict[str, str] = {}
     resolver: str | None = None
+    resolver_ca: bytes | None = None
     limits: dict[str, int] = {}
     secrets: tuple[str, ...] = ()
     signature: bytes | None = None
     signer: bytes | None = None
 
     def __post_init__(self) -> None:
-        for name, size in (("package", 32), ("deployment", 16), ("steward_ca", 32), ("source_ca", 32)):
+        for name, size in _SIZES.items():
             value = getattr(self, name)
             if value is not None and len(value) != size:
                 raise Misused(Reason.WRONG_LENGTH, f"launch document: {name} has {len(value)} bytes, expected {size}")
         if (self.steward is None) != (self.steward_ca is None):
             raise Misused(Reason.INCONSISTENT, "launch document: steward and steward_ca go together")
+        if self.resolver is not None:
+            resolver.require(self.resolver)
+        if self.resolver_ca is not None and "://" not in (self.resolver or ""):
+            raise Misused(Reason.INCONSISTENT, "launch document: resolver_ca without the URL of a resolver")
         if (self.signature is None) != (self.signer is None):
             raise Misused(Reason.INCONSISTENT, "launch document: signature and signer go together")
         if unknown := self.limits.keys() - LIMITS:
@@ -99,6 +107,7 @@ _TYPES: dict[str, type] = {
     "env": dict,
     "stdio": dict,
     "resolver": str,
+    "resolver_ca": bytes,
     "limits": dict,
     "secrets": list,
     "signature": bytes,
