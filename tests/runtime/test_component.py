@@ -10,10 +10,12 @@ import wasmtime
 
 from enarx.errors import Reason, Unacceptable
 from enarx.runtime.process import run
+from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.store import CodeStore
 from enarx.runtime.workload import NO_STDIO, Exit, Stdio, Workload
 from enarx.workload.manifest import DEFAULT
 from tests.runtime.components import HERE, by_hand
+from tests.runtime.test_sandbox import closed
 
 HELLO = (HERE / "hello.wat").read_text()
 
@@ -22,10 +24,12 @@ def wasm(text: str) -> bytes:
     return bytes(wasmtime.wat2wasm(text))
 
 
-def printed(component: bytes, store: CodeStore | None = None) -> tuple[Exit, bytes]:
+def printed(
+    component: bytes, store: CodeStore | None = None, process: GuestProcess | None = None
+) -> tuple[Exit, bytes]:
     """How it ended, and what it wrote to standard output."""
     read, write = os.pipe()
-    ended = run(Workload(component, DEFAULT), stdio=Stdio(None, write, None), store=store)
+    ended = run(Workload(component, DEFAULT), stdio=Stdio(None, write, None), store=store, process=process)
     os.close(write)
     with os.fdopen(read, "rb") as output:
         return ended, output.read()
@@ -33,6 +37,10 @@ def printed(component: bytes, store: CodeStore | None = None) -> tuple[Exit, byt
 
 def test_a_command_writes_through_its_streams() -> None:
     assert (Exit(0), b"Hello from a component\n") == printed(by_hand("hello"))
+
+
+def test_a_process_that_was_closed_early_runs_a_component_too() -> None:
+    assert (Exit(0), b"Hello from a component\n") == printed(by_hand("hello"), process=closed(spawn()))
 
 
 def test_any_version_0_2_is_accepted() -> None:

@@ -17,7 +17,7 @@ def ending(kind: int, text: str) -> Exit:
         case wire.TRAPPED:
             return trapped(text)
         case wire.REJECTED:
-            exceeded = "exceeds" in line and "limit" in line
+            exceeded = "limit" in line and ("exceeds" in line or "exceeded" in line)
             return Exit(reason=Reason.LIMIT_REACHED if exceeded else Reason.MODULE_INVALID, detail=line)
         case wire.EXHAUSTED:
             return Exit(reason=Reason.LIMIT_REACHED, detail=line)
@@ -30,8 +30,8 @@ def ending(kind: int, text: str) -> Exit:
 
 def trapped(text: str) -> Exit:
     """The ending that a trap is: the engine's message apart from its backtrace."""
-    lines = [line.strip() for line in text.splitlines()]
-    causes = [line.partition("wasm trap: ")[2] for line in lines if "wasm trap: " in line]
-    trace = "\n".join(line for line in text.splitlines() if "wasm trap: " not in line and line.strip() != "Caused by:")
-    detail = causes[0] if causes else next(filter(None, lines), "trap")
-    return Exit(reason=Reason.TRAPPED, detail=detail, trace=trace.strip())
+    trace, _, cause = text.partition("Caused by:")
+    causes = [line.partition("wasm trap: ")[2] for line in text.splitlines() if "wasm trap: " in line]
+    causes += [line.strip() for line in (cause or text).splitlines() if line.strip()]
+    kept = [line for line in (trace if cause else text).splitlines() if "wasm trap: " not in line and line.strip()]
+    return Exit(reason=Reason.TRAPPED, detail=causes[0] if causes else "trap", trace="\n".join(kept).strip())

@@ -17,11 +17,13 @@ class Wanted(NamedTuple):
 
     calls    the exports to call, in order
     imports  the names of what it imports
+    memories how many linear memories it defines
     """
 
     component: bool
     calls: tuple[str, ...]
     imports: tuple[str, ...]
+    memories: int
 
 
 @lru_cache(2)
@@ -29,7 +31,8 @@ def wanted(raw: bytes) -> Wanted:
     """Look at a module once, however often it is started; raises for what cannot be run."""
     module = outline.parse(raw)
     imports = module.component.imports if module.component else module.imports
-    return Wanted(module.component is not None, entry(module), tuple(sorted({one.name for one in imports})))
+    names = tuple(sorted({one.name for one in imports}))
+    return Wanted(module.component is not None, entry(module), names, module.memories)
 
 
 def entry(module: outline.Module) -> tuple[str, ...]:

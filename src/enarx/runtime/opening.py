@@ -79,9 +79,12 @@ class Opening:
         self.doorway: Door | None = None
         self._ours: list[int] = []
 
-    def add(self, kind: str, host: int) -> None:
-        """A file that the kernel knows; the descriptor becomes this object's to close."""
-        self.files.append(OpenFile(kind, b"", host))
+    def add(self, kind: str, host: int, place: str = "") -> None:
+        """A file that the kernel knows; the descriptor becomes this object's to close.
+
+        place  where a socket listens or leads, as its manifest says it: "PORT", "HOST:PORT"
+        """
+        self.files.append(OpenFile(kind, place.encode(), host))
         self._ours.append(host)
 
     def handed_over(self) -> None:

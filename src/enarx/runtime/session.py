@@ -98,7 +98,6 @@ class Session:
         limits = self._limits
         start = Start(
             module=module,
-            component=self._wanted.component,
             compiled=code is not None,
             keep_code=self._store is not None,
             args=[arg.encode() for arg in (PROGRAM, *manifest.args, *workload.args)],
@@ -108,13 +107,17 @@ class Session:
             files=self._opening.files,
             folders=folders,
             tree=tree,
-            limits=StoreLimits(limits.memory or -1, limits.table or -1, limits.instances or -1),
+            limits=StoreLimits(limits.memory or -1, limits.table or -1, limits.instances or -1).shared(
+                self._wanted.memories
+            ),
             most_files=limits.files or MOST_FILES,
             storage=limits.storage or STORAGE,
             cpu_seconds=limits.cpu_seconds or -1,
             output_rate=limits.output_rate or -1,
             connections=limits.connections or MOST_CONNECTIONS,
             require_sandbox=workload.require_sandbox,
+            component=self._wanted.component,
+            outgoing=tuple(manifest.network.outgoing),
         )
         fields, descriptors = start.encode()
         with suppress(BrokenPipeError):

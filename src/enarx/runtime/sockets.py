@@ -21,13 +21,13 @@ def open_sockets(
         _give_doorway(opening, workload, identity, clock)
     for number, file in enumerate(manifest.files):
         match file:
-            case Listen():
-                kind, host = _listen(opening, file)
-            case Connect():
-                kind, host = "connection", _connect(opening, file, workload.resolve)
+            case Listen(port=port):
+                (kind, host), place = _listen(opening, file), str(port)
+            case Connect(host=name, port=port):
+                kind, host, place = "connection", _connect(opening, file, workload.resolve), f"{name}:{port}"
             case _:
                 continue
-        opening.add(kind, host)
+        opening.add(kind, host, place)
         opening.files[number] = opening.files.pop()
 
 

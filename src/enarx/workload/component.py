@@ -13,15 +13,14 @@ from collections.abc import Callable
 import msgspec
 
 from enarx.errors import Malformed, Reason
-from enarx.workload.wasm import Reader
+from enarx.workload.wasm import HEADER, Reader, memories
 
-HEADER = 8
 WHAT = "component"
 COMMAND = "wasi:cli/run"
 _VERSION = re.compile(r"@0\.2\.[0-9]+")
 
-ALIAS, TYPE, IMPORT, EXPORT = 6, 7, 10, 11
-"""Sections; all others neither name an import nor add to the types."""
+MODULE, COMPONENT, ALIAS, TYPE, IMPORT, EXPORT = 1, 4, 6, 7, 10, 11
+"""Sections; all others neither name an import nor add to the types or memories."""
 SORT_CORE, SORT_FUNC, SORT_TYPE, SORT_INSTANCE = 0, 1, 3, 5
 MOST_DEPTH = 32
 
@@ -34,10 +33,11 @@ class Interface(msgspec.Struct, frozen=True):
 
 
 class Component(msgspec.Struct, frozen=True):
-    """A component's imports and the names of its exports."""
+    """A component's imports, the names of its exports, and how many linear memories are in it."""
 
     imports: tuple[Interface, ...]
     exports: tuple[str, ...]
+    memories: int = 0
 
     def exported(self, interface: str) -> str | None:
         """The versioned name under which it exports an interface of WASI 0.2, or None."""
@@ -53,8 +53,10 @@ def parse(raw: bytes) -> Component:
 class _Outline:
     """Walks the sections, counting types as the binary format does."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, depth: int = 0) -> None:
         self._reader = reader
+        self._depth = depth
+        self._memories = 0
         self._types: list[tuple[str, ...]] = []
         self._imports: list[Interface] = []
         self._exports: list[str] = []
@@ -66,11 +68,15 @@ class _Outline:
             section = reader.byte()
             inside = reader.inside(reader.number())
             act = actions.get(section)
-            if act is not None:
+            if section == MODULE:
+                self._memories += memories(inside)
+            elif section == COMPONENT:
+                self._memories += _nested(inside, self._depth + 1)
+            elif act is not None:
                 for _ in range(inside.count()):
                     act(inside)
                 inside.done()
-        return Component(tuple(self._imports), tuple(self._exports))
+        return Component(tuple(self._imports), tuple(self._exports), self._memories)
 
     def _alias(self, reader: Reader) -> None:
         if _alias(reader):
@@ -96,6 +102,14 @@ class _Outline:
             self._types.append(())
         if reader.byte():
             _described(reader)
+
+
+def _nested(reader: Reader, depth: int) -> int:
+    """How many linear memories there are in a component inside another."""
+    if depth > MOST_DEPTH:
+        raise Malformed(Reason.TOO_LARGE, f"{WHAT}: components nested more than {MOST_DEPTH} deep")
+    reader.at += min(HEADER, reader.end - reader.at)
+    return _Outline(reader, depth).read().memories
 
 
 def _name(reader: Reader) -> str:

@@ -12,7 +12,7 @@ from enum import IntEnum
 import msgspec
 
 from enarx.errors import Malformed, Reason
-from enarx.workload import component
+from enarx.workload import component, wasm
 from enarx.workload.component import Component
 from enarx.workload.wasm import WHAT, Reader
 
@@ -52,10 +52,12 @@ class Export(msgspec.Struct, frozen=True):
 class Module(msgspec.Struct, frozen=True):
     """A wasm binary as far as it must be known before it is compiled.
 
+    memories   how many linear memories it defines; of a component all of its modules together
     component  what a component imports and exports, both tuples then being empty; None for a module
     """
 
     component: Component | None = None
+    memories: int = 0
     imports: tuple[Import, ...] = ()
     exports: tuple[Export, ...] = ()
 
@@ -78,7 +80,8 @@ def parse(raw: bytes) -> Module:
     if raw[4:8] == CORE:
         return _core(raw)
     if raw[6:8] == LAYER_COMPONENT:
-        return Module(component.parse(raw))
+        found = component.parse(raw)
+        return Module(found, found.memories)
     raise Malformed(Reason.UNKNOWN_VERSION, f"wasm version {raw[4:8].hex() or 'missing'}")
 
 
@@ -86,6 +89,7 @@ def _core(raw: bytes) -> Module:
     outline = Reader(raw, 8, len(raw))
     imports: tuple[Import, ...] = ()
     exports: tuple[Export, ...] = ()
+    memories = 0
     while outline.at < outline.end:
         section = outline.byte()
         size = outline.number()
@@ -93,10 +97,12 @@ def _core(raw: bytes) -> Module:
         if section == 2:
             imports = tuple(_import(inside) for _ in range(inside.count()))
             inside.done()
+        elif section == wasm.MEMORY:
+            memories += inside.count()
         elif section == 7:
             exports = tuple(_export(inside) for _ in range(inside.count()))
             inside.done()
-    return Module(None, imports, exports)
+    return Module(None, memories, imports, exports)
 
 
 def _import(reader: Reader) -> Import:

@@ -6,6 +6,9 @@ from __future__ import annotations
 from enarx.errors import Malformed, Reason
 
 WHAT = "module"
+HEADER = 8
+MEMORY = 5
+"""The section of a core module that defines linear memories."""
 
 
 class Reader:
@@ -65,3 +68,14 @@ class Reader:
         """`Malformed` unless everything was read."""
         if self.at != self.end:
             raise Malformed(Reason.TRAILING_BYTES, f"{WHAT}: {self.end - self.at} bytes in a section")
+
+
+def memories(module: Reader) -> int:
+    """How many linear memories a core module inside a component defines."""
+    module.at += min(HEADER, module.end - module.at)
+    found = 0
+    while module.at < module.end:
+        section = module.byte()
+        inside = module.inside(module.number())
+        found += inside.count() if section == MEMORY else 0
+    return found

@@ -70,6 +70,8 @@ SIGNATURES |= {
     "wasmtime_component_extern_type": (None, (c_void_p, c_void_p)),
     "wasmtime_component_extern_delete": (None, (c_void_p,)),
     "wasmtime_component_item_delete": (None, (c_void_p,)),
+    "wasmtime_component_func_type": (c_void_p, (POINTER(Func), c_void_p)),
+    "wasmtime_component_func_type_delete": (None, (c_void_p,)),
     "wasmtime_component_func_type_param_count": (c_size_t, (c_void_p,)),
     "wasmtime_component_func_type_param_nth": (c_bool, _FIELD),
     "wasmtime_component_func_type_result": (c_bool, (c_void_p, c_void_p)),

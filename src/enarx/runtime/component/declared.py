@@ -13,7 +13,7 @@ from ctypes import addressof, c_bool, c_size_t, c_void_p
 from typing import NamedTuple
 
 from enarx.runtime.component import capi
-from enarx.runtime.component.capi import Words
+from enarx.runtime.component.capi import Func, Words
 from enarx.runtime.engine.capi import Library
 
 PRIMITIVE = ("bool", "s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "f32", "f64", "char", "string")
@@ -48,10 +48,25 @@ class Reader:
             library.wasmtime_component_item_delete(addressof(item))
             found.append(wanted)
         library.wasmtime_component_type_delete(kind)
-        for resource, _ in self._resources:
-            library.wasmtime_component_resource_type_delete(resource)
-        self._resources.clear()
+        self._forget()
         return found
+
+    def function(self, function: Func, context: int, kinds: dict[str, int]) -> str:
+        """The type of an exported function; `kinds` numbers the host's resources by their names."""
+        library = self._library
+        self._resources = [
+            (library.wasmtime_component_resource_type_new_host(number), name) for name, number in kinds.items()
+        ]
+        kind = library.wasmtime_component_func_type(function, context)
+        text = self._function(kind)
+        library.wasmtime_component_func_type_delete(kind)
+        self._forget()
+        return text
+
+    def _forget(self) -> None:
+        for resource, _ in self._resources:
+            self._library.wasmtime_component_resource_type_delete(resource)
+        self._resources.clear()
 
     def _items(self, family: str, kind: int) -> list[tuple[str, Words]]:
         library = self._library

@@ -26,6 +26,10 @@ VERSIONED = re.compile(r"(?P<name>[a-z0-9:/-]+)@0\.2\.[0-9]+")
 """Versions 0.2.x are compatible with each other: later ones only add."""
 
 
+class BadCall(Exception):
+    """The guest broke a rule for which the specification prescribes a trap."""
+
+
 class Refused(Exception):
     """The bad side of a function's result."""
 

@@ -21,6 +21,8 @@ from enarx.runtime.component.scalars import Err, Ok, words_at
 from enarx.runtime.engine.machine import EngineError
 from enarx.runtime.wasi.errno import WasiError
 
+ENDED = "ended by the host"
+"""What the engine is told; it comes back behind a backtrace."""
 HostCall = Callable[[int, int, int, int, int, int, int], int | None]
 
 
@@ -104,7 +106,7 @@ class Linker:
 def ending(host: Host, error: BaseException) -> int:
     """Keep why the guest ends, and make the error that unwinds it."""
     host.ended = error
-    made: int = host.library.wasmtime_error_new(b"ended by the host")
+    made: int = host.library.wasmtime_error_new(ENDED.encode())
     return made
 
 

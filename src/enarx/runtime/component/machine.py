@@ -10,13 +10,16 @@ from typing import Any
 
 from enarx.runtime.component.capi import VAL_SIZE, VAL_WORDS, Func, Instance
 from enarx.runtime.component.declared import Reader
-from enarx.runtime.component.handles import Host
-from enarx.runtime.component.interface import Interface
-from enarx.runtime.component.linking import Linker
-from enarx.runtime.component.types import Type
+from enarx.runtime.component.handles import Host, StaleHandle
+from enarx.runtime.component.interface import BadCall, Interface, Refused
+from enarx.runtime.component.linking import ENDED, Linker
+from enarx.runtime.component.types import Type, signature
 from enarx.runtime.engine.capi import Bytes, Library
 from enarx.runtime.engine.machine import EngineError, Limits, Trapped
+from enarx.runtime.wasi.errno import WasiError
 
+GUESTS_FAULT = (BadCall, Refused, StaleHandle, WasiError)
+"""What a host function raises when it was called as it must not be: a trap, with the guest's backtrace."""
 TRAP_MARKS = ("wasm trap: ", "wasm backtrace:")
 
 
@@ -27,7 +30,9 @@ class ComponentMachine:
         self.library = library
         self.host = Host(library)
         self._engine = engine
+        self._reader = Reader(library, engine)
         self._linker: Linker | None = None
+        self._checked: set[tuple[str, str, str]] = set()
 
     def _done(self, error: int | None) -> None:
         if error:
@@ -54,7 +59,7 @@ class ComponentMachine:
     def link(self, component: int, interfaces: Mapping[str, Callable[[], Interface]]) -> None:
         """Provide what a component imports; `Mismatch` names what no Keep has."""
         self._linker = Linker(self.host, self._engine, interfaces)
-        self._linker.link(Reader(self.library, self._engine).imports(component))
+        self._linker.link(self._reader.imports(component))
 
     def instance(self, component: int, limits: Limits) -> Running:
         """A fresh instance; raises what ended it on its way."""
@@ -62,19 +67,34 @@ class ComponentMachine:
             raise EngineError("nothing is linked")
         return Running(self, component, self._linker, limits)
 
+    def check(self, function: Func, context: int, name: tuple[str, str], expected: str) -> None:
+        """Look, once, that an export has the type with which it will be called.
+
+        The engine would call it all the same, and its result would be read as what it is not.
+        """
+        if (*name, expected) in self._checked:
+            return
+        found = self._reader.function(function, context, self.host.kinds)
+        if found != expected:
+            said = f"{'.'.join(name)}: the component has {found}, and a Keep expects {expected}"
+            raise EngineError(said)
+        self._checked.add((*name, expected))
+
     def new_store(self, limits: Limits) -> int:
         """An empty store within limits."""
         store: int = self.library.wasmtime_store_new(self._engine, None, None)
-        self.library.wasmtime_store_limiter(store, limits.memory, limits.table, limits.instances, -1, -1)
+        self.library.wasmtime_store_limiter(store, limits.memory, limits.table, limits.instances, -1, limits.memories)
         return store
 
     def finished(self, error: int | None) -> None:
         """Raise what ended the guest: what a host function kept, a trap, or the engine's error."""
         if not error:
             return
-        text = self.library.error_text(error)
-        if self.host.ended is not None:
-            raise self.host.ended
+        text, ended = self.library.error_text(error), self.host.ended
+        if isinstance(ended, GUESTS_FAULT):
+            raise Trapped(text.replace(ENDED, str(ended) or type(ended).__name__)) from None
+        if ended is not None:
+            raise ended
         raise Trapped(text) if any(mark in text for mark in TRAP_MARKS) else EngineError(text)
 
 
@@ -108,7 +128,7 @@ class Running:
             raise EngineError(f"no export {name!r}")
         return found
 
-    def function(self, interface: str, name: str) -> Func:
+    def _function(self, interface: str, name: str, expected: str) -> Func:
         """The function of an exported interface ("wasi:cli/run@0.2.0", "run")."""
         known = self._functions.get((interface, name))
         if known is not None:
@@ -121,6 +141,7 @@ class Running:
         library.wasmtime_component_export_index_delete(outer)
         if not found:
             raise EngineError(f"{interface}.{name} is no function")
+        self._machine.check(made, self._context, (interface, name), expected)
         self._functions[interface, name] = made
         return made
 
@@ -129,8 +150,8 @@ class Running:
     ) -> Any:
         """Call an exported function; raises what ended the guest."""
         library, host = self._library, self._machine.host
-        function = self.function(interface, name)
         count = len(arguments)
+        function = self._function(interface, name, signature([kind for kind, _ in arguments], result))
         given = (ctypes.c_uint64 * (VAL_WORDS * max(1, count)))()
         answer = (ctypes.c_uint64 * VAL_WORDS)()
         try:

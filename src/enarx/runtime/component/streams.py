@@ -175,7 +175,10 @@ class DescriptorInput(InputStream):
         fd = descriptor.fileno()
         if fd is not None and not polled(fd, select.POLLIN):
             return -1
-        return descriptor.read([view])
+        try:
+            return descriptor.read([view])
+        except BlockingIOError:
+            return -1
 
     def pollable(self) -> Pollable:
         return Readiness(self._shared, select.POLLIN) if self._offset is None else Pollable()

@@ -20,6 +20,7 @@ WHERE = {
     "wasi:filesystem": "wasi.filesystem",
     "wasi:io": "wasi.io",
     "wasi:random": "wasi.random",
+    "wasi:sockets": "wasi.sockets",
 }
 """The module below `enarx.runtime.component` in which a package's interfaces are."""
 

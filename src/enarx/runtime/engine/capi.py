@@ -68,6 +68,8 @@ SIGNATURES: dict[str, tuple[object, tuple[object, ...]]] = {
     "wasmtime_config_memory_reservation_set": (None, (c_void_p, c_uint64)),
     "wasmtime_config_max_wasm_stack_set": (None, (c_void_p, c_size_t)),
     "wasmtime_config_wasm_memory64_set": (None, (c_void_p, c_bool)),
+    "wasmtime_config_wasm_component_model_async_set": (None, (c_void_p, c_bool)),
+    "wasmtime_config_concurrency_support_set": (None, (c_void_p, c_bool)),
     "wasm_engine_new_with_config": (c_void_p, (c_void_p,)),
     "wasmtime_store_new": (c_void_p, (c_void_p, c_void_p, c_void_p)),
     "wasmtime_store_context": (c_void_p, (c_void_p,)),

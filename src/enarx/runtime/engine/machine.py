@@ -23,7 +23,7 @@ MOST_VALUES = 1024
 """Room for arguments and results: the engine's implementation limit is 1,000 of each."""
 RESERVATION = 4 << 30
 """The whole 32-bit address space: a memory then never moves, and bounds need no checks in code."""
-CONFIGURATION = f"reservation={RESERVATION},may-move=0,memory64=0"
+CONFIGURATION = f"reservation={RESERVATION},may-move=0,memory64=0,async=0"
 """What changes the compiled code; part of the key under which it is kept."""
 
 
@@ -40,11 +40,19 @@ class Trapped(Exception):
 
 
 class Limits(NamedTuple):
-    """What one store may hold; -1 is no limit."""
+    """What one store may hold; -1 is no limit. `memory` is for each linear memory."""
 
     memory: int = -1
     table: int = -1
     instances: int = -1
+    memories: int = -1
+
+    def shared(self, memories: int) -> Limits:
+        """The same for a program with so many linear memories: together they get what one would."""
+        if self.memory < 0:
+            return self
+        count = max(1, memories)
+        return self._replace(memory=self.memory // count, memories=count)
 
 
 class Machine:
@@ -56,6 +64,10 @@ class Machine:
         library.wasmtime_config_memory_reservation_set(config, RESERVATION)
         library.wasmtime_config_memory_may_move_set(config, False)
         library.wasmtime_config_wasm_memory64_set(config, False)
+        # WASI 0.2 has no asynchronous functions; and with them enabled, release 50 loses count of the
+        # handles that a host function was lent as soon as there are several.
+        library.wasmtime_config_wasm_component_model_async_set(config, False)
+        library.wasmtime_config_concurrency_support_set(config, False)
         library.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
         self.engine = library.wasm_engine_new_with_config(config)
         self._store = library.wasmtime_store_new(self.engine, None, None)
@@ -69,7 +81,9 @@ class Machine:
 
     def limit(self, limits: Limits) -> None:
         """Bound the store; must be called before `instantiate`."""
-        self.library.wasmtime_store_limiter(self._store, limits.memory, limits.table, limits.instances, -1, -1)
+        self.library.wasmtime_store_limiter(
+            self._store, limits.memory, limits.table, limits.instances, -1, limits.memories
+        )
 
     def compile(self, module: bytes) -> int:
         """A module from wasm; EngineError when it does not validate."""

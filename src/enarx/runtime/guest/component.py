@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from enarx.runtime.channel import Channel
+from enarx.runtime.component.grants import Grants
 from enarx.runtime.component.launch import Launch
 from enarx.runtime.component.machine import ComponentMachine
 from enarx.runtime.component.types import Err, Result
@@ -24,7 +25,18 @@ def launched(start: Start, channel: Channel | None) -> Launch:
         mount(table, start, channel)
     pairs = [pair.decode().partition("=") for pair in start.env]
     args = [arg.decode() for arg in start.args]
-    return Launch(args, [(name, value) for name, _, value in pairs], table, len(start.files), channel)
+    return Launch(args, [(name, value) for name, _, value in pairs], table, granted(start), channel)
+
+
+def granted(start: Start) -> Grants:
+    """What the manifest says of sockets."""
+    listeners, connections = {}, {}
+    for number, file in enumerate(start.files):
+        if file.kind in ("listener", "handover"):
+            listeners[number] = int(file.content)
+        elif file.kind == "connection":
+            connections[number] = file.content.decode()
+    return Grants(listeners, connections, frozenset(start.outgoing), start.connections)
 
 
 class ComponentProgram:

@@ -8,12 +8,12 @@ The paths are upstream's design of 2022, which never landed.
 from __future__ import annotations
 
 from enarx.runtime import wire
+from enarx.runtime.asking import ask
 from enarx.runtime.channel import Channel
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.descriptor import Descriptor, Stat
 from enarx.runtime.wasi.directory import Directory, Opened
-from enarx.runtime.wasi.errno import ACCES, FROM_HOST, INVAL, IO, NOTDIR, WasiError
-from enarx.runtime.wasi.socket import Connection, Handover, Listener
+from enarx.runtime.wasi.errno import ACCES, INVAL, NOTDIR, WasiError
 from enarx.runtime.wasi.volume import Folder, Quota
 
 
@@ -37,22 +37,7 @@ class Sockets(Folder):
     def open(self, name: str, how: Opened) -> Descriptor:
         if how.truncate:
             raise WasiError(ACCES)
-        self._channel.send(self._request, name.encode())
-        received = self._channel.receive()
-        if received is None:
-            raise WasiError(IO)
-        kind, fields, descriptors = received
-        if kind != wire.GRANTED:
-            raise WasiError(FROM_HOST.get(int(fields[0]), ACCES))
-        return _opened(fields[0].decode(), descriptors[0], how.flags & rights.NONBLOCK)
-
-
-def _opened(kind: str, host: int, flags: int) -> Descriptor:
-    if kind == "connection":
-        return Connection(host, flags)
-    listener = Listener(host) if kind == "listener" else Handover(host)
-    listener.set_flags(flags)
-    return listener
+        return ask(self._channel, self._request, name, how.flags)
 
 
 def net(quota: Quota, channel: Channel) -> Folder:

@@ -58,6 +58,9 @@ class Ready:
         for name in RARE:
             __import__(f"enarx.runtime.{name}")
             yield
+        for where in _interfaces():
+            __import__(f"enarx.runtime.component.{where}")
+            yield
         self._lock(())
         yield
         sandbox.last(())
@@ -87,6 +90,12 @@ class Ready:
         if not self._locked:
             self._locked = True
             self.lacking += sandbox.lock(folders)
+
+
+def _interfaces() -> list[str]:
+    from enarx.runtime.component.world import WHERE
+
+    return list(WHERE.values())
 
 
 def sealed(raw: bytes) -> int:

@@ -10,14 +10,14 @@ from typing import NamedTuple
 from enarx.runtime.engine.machine import Limits
 from enarx.runtime.wire import WireError, join, split
 
-NUMBERS = Struct("<8q")
+NUMBERS = Struct("<9q")
 
 
 class OpenFile(NamedTuple):
     """One of the guest's first descriptors.
 
     kind    null, stdin, stdout, stderr, script, connection, listener or handover
-    content what a script holds
+    content what a script holds; where a socket listens or leads ("PORT", "HOST:PORT")
     host    the kernel's descriptor, for all but null and script (-1)
     """
 
@@ -45,6 +45,7 @@ class Start(NamedTuple):
     keep_code whether the agent wants the code that the guest's process compiles
     imports   the names that the module imports of WASI preview 1, or the interfaces of a component
     calls     the exports to call, in order; of a component the one interface
+    outgoing  the keys of the manifest's rules for connections, for who looks names up before connecting
     tree      an anonymous file with the package's files (`join` of path, content, …), or -1
     """
 
@@ -66,6 +67,7 @@ class Start(NamedTuple):
     connections: int
     require_sandbox: bool
     component: bool = False
+    outgoing: Sequence[str] = ()
 
     def encode(self) -> tuple[list[bytes], list[int]]:
         """The fields and the descriptors of a START message."""
@@ -78,6 +80,7 @@ class Start(NamedTuple):
             join(name.encode() for name in self.calls),
             join(join((file.kind.encode(), file.content)) for file in self.files),
             join(folder.guest.encode() for folder in self.folders),
+            join(name.encode() for name in self.outgoing),
             NUMBERS.pack(
                 *self.limits, self.most_files, self.storage, self.cpu_seconds, self.output_rate, self.connections
             ),
@@ -89,7 +92,7 @@ class Start(NamedTuple):
     @classmethod
     def parse(cls, fields: Sequence[bytes], descriptors: Sequence[int]) -> Start:
         """What `encode` made, on the other side."""
-        flags, args, env, imports, calls, files, folders, numbers = fields
+        flags, args, env, imports, calls, files, folders, outgoing, numbers = fields
         given = iter(descriptors)
         module = next(given)
         tree = next(given) if flags[2] else -1
@@ -104,7 +107,6 @@ class Start(NamedTuple):
             raise WireError
         return cls(
             module=module,
-            component=bool(flags[4]),
             compiled=bool(flags[0]),
             keep_code=bool(flags[1]),
             args=split(args),
@@ -121,4 +123,6 @@ class Start(NamedTuple):
             output_rate=output_rate,
             connections=connections,
             require_sandbox=bool(flags[3]),
+            component=bool(flags[4]),
+            outgoing=[name.decode() for name in split(outgoing)],
         )

@@ -144,7 +144,7 @@ class Handle:
 
     def seekable(self) -> bool:
         """Whether offsets mean anything."""
-        return self.open.filetype == rights.REGULAR_FILE
+        return bool(self.open.rights & rights.FD_SEEK)
 
     def drop(self) -> None:
         """The guest has dropped its handle."""

@@ -181,15 +181,15 @@ class Types(_Failing):
         self, base: Handle, follow: frozenset[str], path: str, opening: frozenset[str], flags: frozenset[str]
     ) -> Handle:
         how = sum(HOW[name] for name in opening)
-        granted = ALWAYS | (rights.FD_READ if "read" in flags else 0)
+        granted = ALWAYS | MUTATING | (rights.FD_READ if "read" in flags else 0)
         granted |= WRITING if "write" in flags else 0
-        granted |= MUTATING if "mutate-directory" in flags else 0
         folder = naming.folder_of(base.open, naming.needed(how))
-        if granted & (WRITING | MUTATING) & ~(folder.inheriting | folder.rights):
+        if granted & WRITING & ~folder.inheriting:
             raise WasiError(errno.NOTCAPABLE)
-        inheriting = folder.inheriting if "mutate-directory" in flags else folder.inheriting & ~(WRITING | MUTATING)
         synced = sum(bit for name, bit in SYNC_FLAGS.items() if name in flags)
-        opened = naming.open_path(folder, naming.checked(path), how, granted, inheriting, synced, follow=bool(follow))
+        opened = naming.open_path(
+            folder, naming.checked(path), how, granted, folder.inheriting, synced, follow=bool(follow)
+        )
         return Handle(Shared.opened(self.launch.table, opened))
 
     @wit("[method]descriptor.readlink-at", SELF, STRING, returns=fallible(STRING))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from enarx.runtime.component.interface import Interface, Refused, wit
+from enarx.runtime.component.interface import BadCall, Interface, Refused, wit
 from enarx.runtime.component.polling import Pollable, wait
 from enarx.runtime.component.streams import MOST_BYTES, Closed, InputStream, OutputStream
 from enarx.runtime.component.types import BOOL, BYTES, STRING, U32, U64, Borrow, Case, List, Own, Result, Variant
@@ -16,10 +16,6 @@ STREAM_ERROR = Variant({"last-operation-failed": Own("error"), "closed": None})
 CLOSED = Case("closed")
 MOST_FLUSHED = 4096
 """The most that `blocking-write-and-flush` and its sister take (wasi:io 0.2, streams.wit)."""
-
-
-class BadCall(Exception):
-    """The guest broke a rule for which the specification prescribes a trap."""
 
 
 class IoError:

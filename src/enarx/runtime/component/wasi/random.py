@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import os
 
-from enarx.runtime.component.interface import Interface, wit
+from enarx.runtime.component.interface import BadCall, Interface, wit
 from enarx.runtime.component.types import BYTES, U64, Tuple
-from enarx.runtime.component.wasi.io import BadCall
 
 MOST_RANDOM = 1 << 20
 
