@@ -13,6 +13,7 @@ from contextlib import suppress
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.runtime import wire
 from enarx.runtime.allowance import incoming, outgoing
+from enarx.runtime.asked_keys import AskedKeys
 from enarx.runtime.attesting import Attesting
 from enarx.runtime.ending import ending
 from enarx.runtime.engine.machine import Limits as StoreLimits
@@ -58,6 +59,7 @@ class Session:
         self._provided: dict[str, bytes] = {}
         self._attesting: Attesting | None = None
         self._mount: Mounted | None = None
+        self._keys = AskedKeys(self._told)
         self._exit: Exit | None = None
         self._limits = workload.bounded()
         self._deadline: float | None = None
@@ -198,6 +200,8 @@ class Session:
                 self._listen(text)
             case wire.ATTEST if self._running:
                 self._attest(fields[0] if fields else b"")
+            case wire.KEY if self._running:
+                self._keys.ask(fields)
             case wire.SEALED if self._running:
                 self._sealed(fields)
             case _:
@@ -215,7 +219,10 @@ class Session:
                 self._process.channel.send(wire.GRANTED, evidence)
 
     def _sealed(self, fields: list[bytes]) -> None:
-        answer = self._mount.answer(fields) if self._mount else NOSYS
+        self._told(self._mount.answer(fields) if self._mount else NOSYS)
+
+    def _told(self, answer: list[bytes] | int) -> None:
+        """Answer the one request that the guest waits for: fields, or a WASI error number."""
         with suppress(OSError):
             if isinstance(answer, int):
                 self._process.channel.send(wire.REFUSED, str(answer).encode())

@@ -34,6 +34,7 @@ CONNECT = 32
 LISTEN = 33
 ATTEST = 34
 SEALED = 35
+KEY = 36
 
 SEALED_MARK = "/attest/sealed"
 """A file that the agent provides where there is a sealed volume; it says how well that is protected."""

@@ -8,6 +8,7 @@ import mmap
 from enarx.runtime import wire
 from enarx.runtime.channel import Channel
 from enarx.runtime.guest.attest import attest
+from enarx.runtime.guest.keys import Keys
 from enarx.runtime.guest.net import net
 from enarx.runtime.wasi import rights
 from enarx.runtime.wasi.device import NullDevice, RandomDevice
@@ -50,6 +51,7 @@ def root(tree: int, storage: int, channel: Channel | None = None) -> OpenDirecto
     top.put("dev", devices)
     if channel is not None:
         top.put("net", net(quota, channel))
+        top.put("key", Keys(quota, channel))
         _provide(top, quota, provided, channel)
     quota.left = storage
     return OpenDirectory(top, rights.DIRECTORY, INHERITING, "/")
