@@ -71,3 +71,30 @@ def test_a_broker_refuses_a_volume_file_that_is_none(tmp_path: Path, raw: str) -
     )
     assert done.returncode in {2, 4}, done.stderr
     assert f"{tmp_path / 'volume'}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("memory", "syntax: --limit 'memory'"),
+        ("memroy=1", "unknown-key: --limit memroy"),
+        ("memory=x", "syntax: --limit 'memory=x'"),
+        ("memory=1.5", "syntax: --limit 'memory=1.5'"),
+        ("cpu_seconds=nan", "unknown-value"),
+        ("cpu_seconds=inf", "unknown-value"),
+        ("memory=0", "unknown-value"),
+        ("memory=-1", "unknown-value"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(typed: str, said: str) -> None:
+    done = enarx("run", build("hello"), "--limit", typed)
+    assert 2 == done.returncode
+    assert said in done.stderr
+
+
+def test_a_limit_caps_what_the_manifest_allows_and_never_raises_it(tmp_path: Path) -> None:
+    manifest = tmp_path / "Enarx.toml"
+    manifest.write_text('files = [{ kind = "null" }, { kind = "stdout" }]\n[limits]\nmemory = 1000\n')
+    done = enarx("run", build("hello"), "--wasmcfgfile", manifest, "--limit", "memory=1000000000")
+    assert (1, "") == (done.returncode, done.stdout)
+    assert "limit-reached" in done.stderr

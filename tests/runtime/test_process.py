@@ -16,6 +16,7 @@ import wasmtime
 
 from enarx.errors import Misused, Reason, Unacceptable, Undetermined
 from enarx.runtime.process import run, start
+from enarx.runtime.spawn import spawn
 from enarx.runtime.workload import NO_STDIO, Exit, Identity, Stdio, Workload
 from enarx.workload.manifest import DEFAULT, Limits, Listen, Manifest, Null, Stdin, Stdout
 from examples.build import build, build_source
@@ -198,6 +199,58 @@ def test_an_endless_loop_ends_with_its_cpu_time() -> None:
     assert expected == ended(LOOP, Manifest(limits=Limits(cpu_seconds=1)))
 
 
+def test_cpu_time_is_limited_to_the_tick_and_not_to_the_second() -> None:
+    began = os.times()
+    found = ended(LOOP, Manifest(limits=Limits(cpu_seconds=5)), caps=Limits(cpu_seconds=0.25))
+    spent = os.times()
+    assert Exit(reason=Reason.LIMIT_REACHED, detail="cpu_seconds = 0.25") == found
+    assert spent.children_user + spent.children_system - began.children_user - began.children_system < 0.9
+
+
+HOSTILE = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import os
+import enarx.runtime.guest.main as guest
+
+def attack(*_):
+    {act}
+
+guest.execute = attack
+guest.main(sys.argv[2], int(sys.argv[3]))
+"""
+
+
+def test_native_code_does_not_escape_the_cpu_time() -> None:
+    """It ignores the timer's signal, and cannot set another."""
+    act = (
+        "import _signal; _signal.signal(27, _signal.SIG_IGN); _signal.signal(24, _signal.SIG_IGN)\n    while True: pass"
+    )
+    workload = Workload(LOOP, Manifest(limits=Limits(cpu_seconds=0.25)))
+    found = run(workload, stdio=NO_STDIO, process=spawn(HOSTILE.format(act=act)))
+    assert Exit(reason=Reason.LIMIT_REACHED, detail="cpu_seconds = 0.25") == found
+
+
+def test_native_code_does_not_escape_the_output_rate() -> None:
+    """It writes to the descriptor itself, past everything that counts in its process."""
+    read, write = os.pipe()
+    got: list[int] = []
+    sink = threading.Thread(target=lambda: got.extend(map(len, iter(lambda: os.read(read, 1 << 16), b""))), daemon=True)
+    sink.start()
+    manifest = Manifest(files=(Null(), Stdout()), limits=Limits(output_rate=1 << 20))
+    boot = HOSTILE.format(act="n = [f for f in range(4, 64) if fifo(f)][0]\n    while True: os.write(n, b'x' * 65536)")
+    boot = boot.replace(
+        "def attack",
+        "def fifo(f):\n    try: return os.fstat(f).st_mode >> 12 == 1\n    except OSError: return False\n\ndef attack",
+    )
+    found = run(Workload(LOOP, manifest), stdio=Stdio(None, write, None), process=spawn(boot))
+    os.close(write)
+    sink.join()
+    os.close(read)
+    assert Exit(reason=Reason.LIMIT_REACHED, detail="output_rate = 1048576") == found
+    assert sum(got) < 4 << 20
+
+
 def test_an_endless_sleep_ends_with_its_wall_time() -> None:
     manifest = Manifest(limits=Limits(wall_seconds=5))
     began = time.monotonic()
@@ -224,7 +277,7 @@ def test_a_flood_of_output_ends_the_guest() -> None:
         '(func (export "_start") (loop (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))) br 0)))'
     )
     read, write = os.pipe()
-    sink = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(read, 1 << 16), b"")])
+    sink = threading.Thread(target=lambda: [None for _ in iter(lambda: os.read(read, 1 << 16), b"")], daemon=True)
     sink.start()
     manifest = Manifest(files=(Null(), Stdout()), limits=Limits(output_rate=1 << 20))
     found = run(Workload(flood, manifest), stdio=Stdio(None, write, None))

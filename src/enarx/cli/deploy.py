@@ -83,6 +83,9 @@ def deploy(
     resolver_ca: Annotated[
         Path | None, typer.Option(help="PEM of the CA of that resolver, if it is not a public one.")
     ] = None,
+    limit: Annotated[
+        list[str] | None, typer.Option(help="NAME=N: cap a limit of Enarx.toml; whole numbers here.")
+    ] = None,
     sealed: Annotated[
         Path | None, typer.Option(help="Folder of this machine where the Keep stores `/sealed`, encrypted.")
     ] = None,
@@ -113,6 +116,7 @@ def deploy(
             resolver_ca=resolver_ca,
             package_signature=package_signature,
             package_key=package_key,
+            limits=order.limits(limit or []),
         )
     )
     if save_launch is not None:

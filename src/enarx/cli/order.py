@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enarx.cli.files import read, write
+from enarx.cli.limits import limits as parsed_limits
 from enarx.cli.reach import local
 from enarx.cli.references import public_key
 from enarx.codec.digest import sha256, unhex
@@ -48,6 +49,7 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     resolver_ca: Path | None = None
     package_signature: Path | None = None
     package_key: Path | None = None
+    limits: Mapping[str, int] = {}
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +91,7 @@ def place(wishes: Wishes) -> Placed:
         secrets=wishes.secrets,
         resolver=wishes.resolver,
         resolver_ca=_spki(resolver_pem, "--resolver-ca") if resolver_pem else None,
+        limits=dict(wishes.limits),
         signature=signed,
         signer=signer,
     )
@@ -141,6 +144,14 @@ def environment(pairs: Sequence[str]) -> dict[str, str]:
             raise Misused(Reason.SYNTAX, f"--env {pair!r}", hint="--env NAME=VALUE")
         found[key] = value
     return found
+
+
+def limits(pairs: Sequence[str]) -> dict[str, int]:
+    """NAME=N pairs as a launch document has them: whole numbers alone."""
+    found = parsed_limits(pairs)
+    if broken := next((name for name, number in found.items() if isinstance(number, float)), None):
+        raise Misused(Reason.UNKNOWN_VALUE, f"--limit {broken}: a launch document has whole numbers")
+    return {name: int(number) for name, number in found.items()}
 
 
 def stdio_of(manifest: Manifest) -> dict[str, str]:

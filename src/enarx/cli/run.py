@@ -11,13 +11,13 @@ import ctypes
 import os
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from enarx.runtime.spawn import GuestProcess, spawn
 
 USAGE = """\
 Usage: enarx run MODULE [--wasmcfgfile F] [--backend B] [--dir HOST::GUEST] [--env NAME=VALUE]
-                 [--sealed FOLDER --sealed-root F] [-- ARGS]
+                 [--limit NAME=N] [--sealed FOLDER --sealed-root F] [-- ARGS]
 
 Run a local WebAssembly module in a Keep. Its exit code becomes ours.
 
@@ -25,13 +25,14 @@ Run a local WebAssembly module in a Keep. Its exit code becomes ours.
   --backend B        process (default), kvm, tcg, snp, tdx or sgx
   --dir HOST::GUEST  show the guest a folder of this machine (process only; may be repeated)
   --env NAME=VALUE   add to the guest's environment, after that of Enarx.toml (may be repeated)
+  --limit NAME=N     cap a limit of Enarx.toml: memory, cpu_seconds, … (may be repeated)
   --sealed FOLDER    where the guest's /sealed is kept, encrypted (process only)
   --sealed-root F    the 32 bytes that it is encrypted under; made where there is no such file
   --require-sandbox  do not run where the kernel lacks a part of the guest's sandbox
   -- ARGS            arguments for the guest, after those of Enarx.toml
 """
 BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
-VALUED = ("--wasmcfgfile", "--backend", "--dir", "--env", "--sealed", "--sealed-root")
+VALUED = ("--wasmcfgfile", "--backend", "--dir", "--env", "--limit", "--sealed", "--sealed-root")
 SIGINT = 2
 MOST_EXIT = 255
 MAX_BYTES = 256_000_000
@@ -46,6 +47,7 @@ class Command(NamedTuple):
     backend: str = "process"
     folders: tuple[str, ...] = ()
     env: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
     sealed: str | None = None
     sealed_root: str | None = None
     args: tuple[str, ...] = ()
@@ -109,19 +111,24 @@ def parse(argv: list[str]) -> Command:
 def _with(command: Command, name: str, value: str) -> Command:
     from enarx.errors import Misused, Reason
 
-    if name == "--wasmcfgfile":
-        return command._replace(wasmcfgfile=value)
-    if name == "--dir":
-        return command._replace(folders=(*command.folders, value))
-    if name == "--env":
-        return command._replace(env=(*command.env, value))
-    if name == "--sealed":
-        return command._replace(sealed=value)
-    if name == "--sealed-root":
-        return command._replace(sealed_root=value)
-    if value not in BACKENDS:
-        raise Misused(Reason.BACKEND_UNKNOWN, f"backend {value!r}", hint=f"one of {', '.join(BACKENDS)}")
-    return command._replace(backend=value)
+    match name:
+        case "--dir":
+            changed = command._replace(folders=(*command.folders, value))
+        case "--env":
+            changed = command._replace(env=(*command.env, value))
+        case "--limit":
+            changed = command._replace(limits=(*command.limits, value))
+        case "--wasmcfgfile":
+            changed = command._replace(wasmcfgfile=value)
+        case "--sealed":
+            changed = command._replace(sealed=value)
+        case "--sealed-root":
+            changed = command._replace(sealed_root=value)
+        case _:
+            if value not in BACKENDS:
+                raise Misused(Reason.BACKEND_UNKNOWN, f"backend {value!r}", hint=f"one of {', '.join(BACKENDS)}")
+            changed = command._replace(backend=value)
+    return changed
 
 
 def _complete(command: Command) -> Command:
@@ -155,6 +162,7 @@ def _run(command: Command, guest: GuestProcess) -> int:
         folders=_folders(command.folders),
         args=command.args,
         env=_environment(command.env),
+        caps=_limits(command.limits),
         require_sandbox=command.require_sandbox,
     )
     if command.sealed is not None or command.sealed_root is not None:
@@ -217,6 +225,18 @@ def _environment(typed: tuple[str, ...]) -> dict[str, str]:
     if strange := next((word for word in typed if word.find("=") < 1), None):
         raise Misused(Reason.SYNTAX, f"--env {strange!r}", hint="--env NAME=VALUE")
     return {name: value for name, _, value in pairs}
+
+
+def _limits(typed: tuple[str, ...]) -> Any:
+    from enarx.workload.manifest import Limits
+
+    if not typed:
+        return Limits()
+    import msgspec
+
+    from enarx.cli.limits import limits
+
+    return msgspec.convert(limits(typed), Limits)
 
 
 def _folders(typed: tuple[str, ...]) -> dict[str, str]:

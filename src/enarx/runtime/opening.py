@@ -14,6 +14,7 @@ from typing import Protocol
 
 from enarx.errors import Misused, Reason
 from enarx.runtime.guest.start import OpenFile
+from enarx.runtime.pump import Pump
 from enarx.runtime.workload import Bound, Identity, Stdio, Workload
 from enarx.workload.manifest import HOST, Connect, File, Listen, Null, Stderr, Stdin, Stdout
 
@@ -69,6 +70,7 @@ class Opening:
     files    in the order of the manifest, so that an index is a descriptor number
     bound    its listening sockets
     gateway  the loop that ends TLS; None when nothing needs one
+    pump     what carries the output of a guest with an `output_rate`
     doorway  what opens sockets on that loop; None likewise
     """
 
@@ -77,6 +79,7 @@ class Opening:
         self.bound: list[Bound] = []
         self.gateway: Loop | None = None
         self.doorway: Door | None = None
+        self.pump: Pump | None = None
         self._ours: list[int] = []
 
     def add(self, kind: str, host: int, place: str = "") -> None:
@@ -95,6 +98,8 @@ class Opening:
     def close(self) -> None:
         """Give everything back."""
         self.handed_over()
+        if self.pump is not None:
+            self.pump.close()
         if self.gateway is not None:
             self.gateway.close()
             self.gateway = None
@@ -103,6 +108,8 @@ class Opening:
 def open_files(workload: Workload, identity: Identity | None, stdio: Stdio, clock: Callable[[], datetime]) -> Opening:
     """Everything that the manifest lists under `files`, open; nothing stays open when one cannot be."""
     opening = Opening()
+    if (rate := workload.bounded().output_rate) is not None:
+        opening.pump = Pump(rate)
     try:
         for file in workload.manifest.files:
             _open(opening, file, workload, stdio)
@@ -137,7 +144,8 @@ def _stream(opening: Opening, kind: str, host: int | None) -> None:
         opening.files.append(OpenFile("null"))
         return
     try:
-        opening.add(kind, os.dup(host))
+        copy = os.dup(host)
+        opening.add(kind, copy if kind == "stdin" or opening.pump is None else opening.pump.through(copy))
     except OSError:
         # A launcher may have closed its streams; the guest then has nothing to read or write there.
         opening.files.append(OpenFile("null"))

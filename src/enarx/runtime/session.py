@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import select
 import time
@@ -29,7 +30,7 @@ from enarx.runtime.workload import PROGRAM, Exit, Workload
 
 MOST_FILES = 1024
 MOST_CONNECTIONS = 1000
-SIGKILL, SIGXCPU = 9, 24
+SIGKILL, SIGXCPU, SIGPROF = 9, 24, 27
 DRAIN_SECONDS = 3.0
 STORAGE = 256 << 20
 MAX_TEXT = 1 << 16
@@ -114,7 +115,7 @@ class Session:
             ),
             most_files=limits.files or MOST_FILES,
             storage=limits.storage or STORAGE,
-            cpu_seconds=limits.cpu_seconds or -1,
+            cpu_milliseconds=-1 if limits.cpu_seconds is None else math.ceil(limits.cpu_seconds * 1000),
             output_rate=limits.output_rate or -1,
             connections=limits.connections or MOST_CONNECTIONS,
             require_sandbox=workload.require_sandbox,
@@ -151,6 +152,10 @@ class Session:
         found = self._death(self._process.wait()) if self._exit == GONE else self._exit
         # What has told its ending may be hostile and stay: it is not asked to leave.
         self._process.kill()
+        if (pump := self._opening.pump) is not None:
+            pump.finish(DRAIN_SECONDS)
+            if pump.overrun:
+                found = Exit(reason=Reason.LIMIT_REACHED, detail=f"output_rate = {self._limits.output_rate}")
         if self._mount is not None:
             self._mount.finish()
         if gateway is not None:
@@ -258,13 +263,15 @@ class Session:
     def _began(self, lacking: str) -> None:
         self._running = True
         self._opening.handed_over()
+        if self._opening.pump is not None:
+            self._opening.pump.start(self._process.signal)
         if self._limits.wall_seconds is not None:
             self._deadline = time.monotonic() + self._limits.wall_seconds
         self._on_running(tuple(filter(None, lacking.split(","))))
 
     def _death(self, status: int) -> Exit:
         """The ending of a process that did not get to say one."""
-        if status == -SIGXCPU or (status == -SIGKILL and self._limits.cpu_seconds is not None):
+        if status in (-SIGPROF, -SIGXCPU) or (status == -SIGKILL and self._limits.cpu_seconds is not None):
             return Exit(reason=Reason.LIMIT_REACHED, detail=f"cpu_seconds = {self._limits.cpu_seconds}")
         if status < 0:
             return Exit(reason=Reason.KEEP_DIED, detail=f"the guest's process was ended by signal {-status}")

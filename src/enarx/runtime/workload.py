@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -41,7 +42,7 @@ class Workload(msgspec.Struct, frozen=True):
     def bounded(self) -> Limits:
         """The manifest's limits and the launcher's caps, whichever is lower."""
         ours, theirs = self.manifest.limits, self.caps
-        bounds: dict[str, int | None] = {}
+        bounds: dict[str, Any] = {}
         for name in Limits.__struct_fields__:
             given = [value for value in (getattr(ours, name), getattr(theirs, name)) if value is not None]
             bounds[name] = min(given, default=None)

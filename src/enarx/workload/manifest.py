@@ -118,7 +118,7 @@ class Limits(msgspec.Struct, frozen=True):
     """Upper bounds that the workload sets itself; None leaves one to the launcher.
 
     memory, storage, sealed (all of `/sealed`) in bytes; table in elements; instances, files (open descriptors) and connections
-    are counts; cpu_seconds and wall_seconds in seconds; output_rate in bytes a second.
+    are counts; cpu_seconds and wall_seconds in seconds, which may be fractions; output_rate in bytes a second.
     """
 
     memory: int | None = None
@@ -127,8 +127,8 @@ class Limits(msgspec.Struct, frozen=True):
     storage: int | None = None
     files: int | None = None
     connections: int | None = None
-    cpu_seconds: int | None = None
-    wall_seconds: int | None = None
+    cpu_seconds: float | None = None
+    wall_seconds: float | None = None
     output_rate: int | None = None
     sealed: int | None = None
 

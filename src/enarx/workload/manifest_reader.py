@@ -37,6 +37,8 @@ STANDARD: dict[str, type[Null | Stdin | Stdout | Stderr]] = {
     "stdout": Stdout,
     "stderr": Stderr,
 }
+FRACTIONS = ("cpu_seconds", "wall_seconds")
+MOST = 1 << 53
 SOCKETS: dict[str, type[Listen | Connect]] = {"listen": Listen, "connect": Connect}
 
 
@@ -164,9 +166,14 @@ class _Reader(TableReader):
     def limits(self, table: dict[str, Any]) -> Limits:
         self.known(table, ("limits",), Limits.__struct_fields__)
         for name, value in table.items():
-            self.typed(value, ("limits", name), int)
-            if value <= 0:
-                raise self.refuse(Reason.UNKNOWN_VALUE, ("limits", name), f"{name} must be positive")
+            if not (name in FRACTIONS and isinstance(value, float)):
+                self.typed(value, ("limits", name), int)
+            if not 0 < value < MOST:
+                raise self.refuse(
+                    Reason.UNKNOWN_VALUE,
+                    ("limits", name),
+                    f"{name} must be positive and no more than a machine can count",
+                )
         return Limits(**table)
 
 

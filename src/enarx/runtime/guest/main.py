@@ -95,7 +95,7 @@ def run(machine: Machine, ready: Ready, start: Start, channel: Channel) -> tuple
     program = prepared(machine, ready, start, channel)
     folders = [folder.host for folder in start.folders]
     lacking = ready.confine(folders)
-    bound(start.most_files, start.cpu_seconds)
+    bound(start.most_files, start.cpu_milliseconds)
     if lacking and start.require_sandbox:
         return wire.UNLOCKED, ", ".join(lacking).encode()
     try:

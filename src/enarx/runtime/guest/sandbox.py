@@ -23,6 +23,7 @@ from enarx.runtime.guest.syscalls import AUDIT_ARCH, CONFINED, FOLDERS, LOADING,
 NEW_USER, NEW_NET, NEW_IPC, NEW_UTS = 0x10000000, 0x40000000, 0x08000000, 0x04000000
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 SET_MODE_FILTER, FILTER_FLAG_TSYNC = 1, 1
+ITIMER_PROF = 2
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 PATH_BENEATH = 1
 FS_BITS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
@@ -79,13 +80,19 @@ def close(folders: Sequence[int]) -> list[str]:
     return [] if _seccomp(_libc(), last(folders)) else ["seccomp"]
 
 
-def bound(most_files: int, cpu_seconds: int) -> None:
+def bound(most_files: int, cpu_milliseconds: int) -> None:
     """What the kernel counts for the guest: open files, seconds of a processor."""
     _lower(resource.RLIMIT_CORE, 0)
     _lower(resource.RLIMIT_NOFILE, most_files + SPARE_FILES)
-    if cpu_seconds > 0:
+    if cpu_milliseconds > 0:
+        # The timer ends the guest to the kernel's tick; its system call is denied once the module is loaded. What
+        # broke out could ignore its signal, and is ended by the limit in whole seconds behind it.
+        seconds, milliseconds = divmod(cpu_milliseconds, 1000)
+        value = Struct("<qqqq").pack(0, 0, seconds, 1000 * milliseconds)
+        _libc().setitimer(ITIMER_PROF, ctypes.c_char_p(value), None)
         used = resource.getrusage(resource.RUSAGE_SELF)
-        _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + cpu_seconds)
+        whole = -(-cpu_milliseconds // 1000) + 1
+        _lower(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + whole)
 
 
 def _lower(kind: int, most: int) -> None:

@@ -62,7 +62,7 @@ class Start(NamedTuple):
     limits: Limits
     most_files: int
     storage: int
-    cpu_seconds: int
+    cpu_milliseconds: int
     output_rate: int
     connections: int
     require_sandbox: bool
@@ -82,7 +82,7 @@ class Start(NamedTuple):
             join(folder.guest.encode() for folder in self.folders),
             join(name.encode() for name in self.outgoing),
             NUMBERS.pack(
-                *self.limits, self.most_files, self.storage, self.cpu_seconds, self.output_rate, self.connections
+                *self.limits, self.most_files, self.storage, self.cpu_milliseconds, self.output_rate, self.connections
             ),
         ]
         hosts = [file.host for file in self.files if file.kind in DESCRIBED]
@@ -96,7 +96,7 @@ class Start(NamedTuple):
         given = iter(descriptors)
         module = next(given)
         tree = next(given) if flags[2] else -1
-        *limits, most_files, storage, cpu_seconds, output_rate, connections = NUMBERS.unpack(numbers)
+        *limits, most_files, storage, cpu_milliseconds, output_rate, connections = NUMBERS.unpack(numbers)
         opened: list[OpenFile] = []
         for record in split(files):
             kind, content = split(record)
@@ -119,7 +119,7 @@ class Start(NamedTuple):
             limits=Limits(*limits),
             most_files=most_files,
             storage=storage,
-            cpu_seconds=cpu_seconds,
+            cpu_milliseconds=cpu_milliseconds,
             output_rate=output_rate,
             connections=connections,
             require_sandbox=bool(flags[3]),
