@@ -11,6 +11,7 @@ from enarx.appraisal.corim_profile import Profile
 from enarx.appraisal.reference import ReferenceValues, Value, event
 from enarx.cli.key import read_ec
 from enarx.errors import Misused, Reason
+from enarx.measurement import tdx
 from enarx.measurement.image import Measured
 
 
@@ -41,6 +42,9 @@ def values(found: Measured) -> tuple[Value, ...]:
     events = [Value("tpm", event(one.register, one.of), "sha-256", one.digest, one.name) for one in found.events]
     domain = [Value("tdx", "MRTD", "sha-384", found.mrtd)]
     domain += [Value("tdx", f"RTMR{number}", "sha-384", value) for number, value in sorted(found.rtmrs.items())]
+    if tdx.LAUNCH_REGISTER in found.rtmrs:
+        # Extended by an agent whose machine was launched before its document; else MRCONFIGID has the digest.
+        domain.append(Value("tdx", f"RTMR{tdx.LAUNCH_REGISTER}", "sha-384", bytes(48), "launched with its document"))
     launches = [
         Value("snp", "MEASUREMENT", "sha-384", one.digest, f"{one.cpu}, {one.cpus} processors") for one in found.snp
     ]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from enarx.errors import Reason, Undetermined
 from enarx.evidence.binding import Binding, bound_digest
@@ -22,9 +23,14 @@ from enarx.platform.control import Deframer, frame
 from enarx.platform.tpm import device
 from enarx.platform.tpm.evidence import quoted
 
+if TYPE_CHECKING:
+    from enarx.platform.tee.evidence import Tee
+
 PATIENCE = 30.0
 """Seconds for one answer; the slowest real device needs about one."""
 _NONCE = 32
+OWN = "own"
+"""The machine's own evidence device, whichever it has."""
 
 
 def no_sealing_key(kind: Kind) -> Undetermined:
@@ -53,6 +59,36 @@ class NoDevice:
     def sealing_key(self) -> bytes:
         """There is no TEE."""
         raise no_sealing_key(Kind.NONE)
+
+
+class TeeDevice:
+    """The TEE that this machine runs in."""
+
+    def __init__(self, tee: Tee) -> None:
+        self._tee = tee
+        self._turn = threading.Lock()
+
+    def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
+        """What its device answers, one question at a time."""
+        with self._turn:
+            return self._tee.evidence(binding)
+
+    def sealing_key(self) -> bytes:
+        """The TEE's own derivation."""
+        key = self._tee.sealing_key()
+        if key is None:
+            raise no_sealing_key(self._tee.kind)
+        return key
+
+
+def own_device(tpm: str = device.DEVICE) -> Device:
+    """What this machine has, probed: a TEE's device, else a TPM, else nothing."""
+    from enarx.platform.tee.evidence import Paths, found  # a Keep that is a process has none of these
+
+    tee = found(Paths())
+    if tee is not None:
+        return TeeDevice(tee)
+    return TpmDevice(tpm) if Path(tpm).exists() else NoDevice()
 
 
 class TpmDevice:
@@ -123,8 +159,8 @@ class SimulatedDevice:
 
 
 def named(text: str) -> Device:
-    """What the launcher or process 1 names: "KIND:DESCRIPTOR" of a simulated chip, "tpm:PATH", or "" for none."""
+    """What the launcher or process 1 names: "KIND:DESCRIPTOR" of a simulated chip, `OWN`, or "" for none."""
+    if text == OWN:
+        return own_device()
     kind, _, fd = text.partition(":")
-    if fd.startswith("/"):
-        return TpmDevice(fd)
     return SimulatedDevice(Kind(kind), socket.socket(fileno=int(fd))) if fd else NoDevice()

@@ -63,7 +63,7 @@ def measured(inputs: Inputs) -> Measured:
     pcrs, rtmrs = tpm.registers(events), tdx.rtmrs(kernel=kernel, initrd=initrd, command_line=line)
     if inputs.launch is not None:
         pcrs[tpm.LAUNCH_REGISTER] = tpm.launch_register(inputs.launch)
-        rtmrs[3] = tdx.launch_register(inputs.launch)
+        rtmrs[tdx.LAUNCH_REGISTER] = tdx.launch_register(inputs.launch)
     steps = tdx_boot.rtmr0(inputs.firmware, inputs.memory)
     if inputs.log is not None:
         rtmrs = {0: tdx_boot.completed(steps, inputs.log), **rtmrs}

@@ -19,6 +19,8 @@ _PAGE, _CHUNK, _RECORD = 4096, 256, 128
 _EXTENDED, _ADDED_LATER = 1, 2
 """TDVF section attributes MR.EXTEND and PAGE.AUG."""
 _MOST_SECTION = 64 << 20
+LAUNCH_REGISTER = 3
+"""Which an agent extends whose machine was launched before its document; MRCONFIGID has the digest otherwise."""
 
 
 def mrtd(firmware: bytes) -> bytes:

@@ -23,7 +23,6 @@ from enarx.platform.vm.inside import Inside
 MODULES = {"sev_guest": "/sys/bus/platform/devices/sev-guest", "tdx_guest": "/sys/bus/acpi/devices/INTC1234:00"}
 _NEEDED_FIRST = ("configfs", "tsm")
 DIED_BY_SIGNAL = 128
-TPM = "/dev/tpmrm0"
 MAX_MACHINE = 1024
 
 
@@ -94,8 +93,8 @@ def _machine(control: int) -> str:
 
 
 def _own_device() -> list[str]:
-    """The device of this machine that makes evidence, as the agent is told of it."""
-    return ["--device", f"tpm:{TPM}"] if os.path.exists(TPM) else []
+    """The agent shall look for what this machine itself has."""
+    return ["--device", "own"]
 
 
 def _become_agent(control: socket.socket, more: list[str]) -> NoReturn:
