@@ -89,6 +89,19 @@ def test_what_does_not_fit_is_noted(enarx: Any, folder: Path) -> None:
     ]
 
 
+def test_a_component_is_looked_at_like_a_module(enarx: Any, folder: Path) -> None:
+    from tests.runtime.components import by_hand
+
+    (folder / "main.wasm").write_bytes(by_hand("hello"))
+    (folder / "Enarx.toml").write_text('args = ["x"]\n[network.outgoing]\n"a.example" = { prot = "tcp" }\n')
+    found = json.loads(enarx("package", "info", folder, "--json").out)
+    assert (True, "wasi:cli/run@0.2.0") == (found["component"], found["entry"])
+    assert "wasi:cli/stdout@0.2.0.get-stdout" in found["imports"]
+    unused = ("connections at run time", "arguments")
+    expected = [f"Enarx.toml grants {what}, and the component imports nothing that could use it" for what in unused]
+    assert expected == found["notes"]
+
+
 def test_a_signed_package_is_published_with_its_signature(
     enarx: Any, store: Any, repository: str, folder: Path, tmp_path: Path
 ) -> None:

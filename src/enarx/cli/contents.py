@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.workload import manifest, module
@@ -25,7 +25,7 @@ def of(package: Package) -> dict[str, Any]:
             if entry.type != DIRECTORY
         ],
         "component": outline.component is not None,
-        "entry": outline.component.exported(COMMAND) if outline.component else outline.entry,
+        "entry": _entry(outline),
         "imports": _imports(outline),
         "grants": _grants(granted),
         "notes": _notes(outline, granted),
@@ -65,56 +65,107 @@ def _file(one: File) -> str:
             return one.name
 
 
+class Uses(NamedTuple):
+    """What a module or component could do with a grant, by its imports."""
+
+    what: str
+    accepts: bool
+    sockets: bool
+    connects: bool
+    transfers: bool
+    listens: bool
+    opens: bool
+    input: bool
+    output: bool
+    arguments: bool
+    environment: bool
+
+
+def _module_uses(outline: module.Module) -> Uses:
+    names = {one.name for one in outline.imports}
+    opens = "path_open" in names
+    return Uses(
+        what="module",
+        accepts="sock_accept" in names,
+        sockets=bool(names & {"sock_recv", "sock_send"}),
+        connects=opens,
+        transfers=bool(names & {"fd_read", "sock_recv", "fd_write", "sock_send"}),
+        listens=opens,
+        opens=opens,
+        input="fd_read" in names,
+        output="fd_write" in names,
+        arguments="args_get" in names,
+        environment="environ_get" in names,
+    )
+
+
+def _component_uses(component: Component) -> Uses:
+    names = {function.rpartition("]")[2] for one in component.imports for function in one.functions}
+    opens, connects = "descriptor.open-at" in names, "tcp-socket.start-connect" in names
+    return Uses(
+        what="component",
+        accepts="tcp-socket.accept" in names,
+        sockets=connects,
+        connects=connects or opens,
+        transfers=connects,
+        listens="tcp-socket.start-listen" in names,
+        opens=opens,
+        input="get-stdin" in names,
+        output=bool(names & {"get-stdout", "get-stderr"}),
+        arguments="get-arguments" in names,
+        environment="get-environment" in names,
+    )
+
+
 def _notes(outline: module.Module, granted: Manifest) -> list[str]:
     """Where what it asks for and what it is granted, or what a Keep has, do not fit."""
-    if outline.component:
-        return _component_notes(outline.component, granted)
-    found = [f"a Keep has no {one.module}.{one.name}" for one in outline.imports if not _known(one)]
-    found += _unmatched({one.name for one in outline.imports}, granted)
+    component = outline.component
+    if component is not None:
+        from enarx.runtime.component.world import missing
+
+        found = [f"a Keep has no {name}" for name in missing(component)]
+        found += _unmatched(_component_uses(component), granted)
+        if any("create-udp-socket" in one.functions for one in component.imports):
+            found.append("the component imports datagram sockets, and no Enarx.toml can grant them")
+    else:
+        found = [f"a Keep has no {one.module}.{one.name}" for one in outline.imports if not _known(one)]
+        found += _unmatched(_module_uses(outline), granted)
     if granted.input_from_host:
         found.append("the host feeds standard input: certificates say `input: host`")
-    if outline.entry is None:
-        found.append("no export named _start: it cannot be run")
+    if _entry(outline) is None:
+        found.append(f"no export named {COMMAND if component else '_start'}: it cannot be run")
     return found
 
 
-def _component_notes(component: Component, granted: Manifest) -> list[str]:
-    from enarx.runtime.component.world import missing
-
-    found = [f"a Keep has no {name}" for name in missing(component)]
-    if granted.input_from_host:
-        found.append("the host feeds standard input: certificates say `input: host`")
-    if component.exported(COMMAND) is None:
-        found.append(f"no export named {COMMAND}: it cannot be run")
-    return found
+def _entry(outline: module.Module) -> str | None:
+    return outline.component.exported(COMMAND) if outline.component else outline.entry
 
 
-def _unmatched(imports: set[str], granted: Manifest) -> list[str]:
+def _unmatched(uses: Uses, granted: Manifest) -> list[str]:
     """What is imported and nothing granted for, and what is granted and nothing imported for."""
     listens = any(isinstance(one, Listen) for one in granted.files)
     connects = any(isinstance(one, Connect) for one in granted.files)
-    network = granted.network
+    network, what = granted.network, uses.what
     found = []
-    if "sock_accept" in imports and not (listens or network.incoming):
-        found.append("the module accepts connections, and Enarx.toml grants no socket that listens")
-    elif imports & {"sock_recv", "sock_send"} and not (listens or connects or network.incoming or network.outgoing):
-        found.append("the module uses sockets, and Enarx.toml grants none")
-    if listens and "sock_accept" not in imports:
-        found.append("Enarx.toml grants a socket that listens, and the module accepts no connections")
-    reads, writes = imports & {"fd_read", "sock_recv"}, imports & {"fd_write", "sock_send"}
+    if uses.accepts and not (listens or network.incoming):
+        found.append(f"the {what} accepts connections, and Enarx.toml grants no socket that listens")
+    elif uses.sockets and not (listens or connects or network.incoming or network.outgoing):
+        found.append(f"the {what} uses sockets, and Enarx.toml grants none")
+    if listens and not uses.accepts:
+        found.append(f"Enarx.toml grants a socket that listens, and the {what} accepts no connections")
     unused = [
-        ("a socket that connects", connects, reads | writes),
-        ("connections at run time", network.outgoing, imports & {"path_open"}),
-        ("listening at run time", network.incoming, imports & {"path_open"}),
-        ("/sealed", granted.sealed is not None, imports & {"path_open"}),
-        ("standard input", any(isinstance(one, Stdin) for one in granted.files), imports & {"fd_read"}),
-        ("standard output", any(isinstance(one, Stdout | Stderr) for one in granted.files), imports & {"fd_write"}),
-        ("arguments", granted.args, imports & {"args_get"}),
-        ("environment variables", granted.env, imports & {"environ_get"}),
+        ("a socket that connects", connects, uses.transfers),
+        ("connections at run time", network.outgoing, uses.connects),
+        ("listening at run time", network.incoming, uses.listens),
+        ("/sealed", granted.sealed is not None, uses.opens),
+        ("standard input", any(isinstance(one, Stdin) for one in granted.files), uses.input),
+        ("standard output", any(isinstance(one, Stdout | Stderr) for one in granted.files), uses.output),
+        ("arguments", granted.args, uses.arguments),
+        ("environment variables", granted.env, uses.environment),
     ]
     return found + [
-        f"Enarx.toml grants {what}, and the module imports nothing that could use it"
-        for what, given, used in unused
+        f"Enarx.toml grants {named}, and the {what} imports nothing that could use it"
+        for named, given, used in unused
         if given and not used
     ]
 

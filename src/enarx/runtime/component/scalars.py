@@ -98,16 +98,16 @@ class Integer(Type):
     def __init__(self, text: str, kind: int, bits: int) -> None:
         self.text = text
         self._kind = kind
-        self._mask = (1 << bits) - 1
+        self.mask = (1 << bits) - 1
         self._sign = 1 << (bits - 1) if text.startswith("s") else 0
 
     def take(self, words: Sequence[int], at: int, host: Host) -> int:
-        value = words[at + 1] & self._mask
+        value = words[at + 1] & self.mask
         return (value ^ self._sign) - self._sign
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         array[at] = self._kind
-        array[at + 1] = value & self._mask
+        array[at + 1] = value & self.mask
 
 
 class Bool(Type):

@@ -42,14 +42,14 @@ class List(Type):
 
     def __init__(self, element: Type) -> None:
         self.text = f"list<{element.text}>"
-        self._element = element
+        self.element = element
 
     def take(self, words: Sequence[int], at: int, host: Host) -> list[Any]:
         count = words[at + 1]
         if not count:
             return []
         inside = words_at(words[at + 2], VAL_WORDS * count)[:]
-        take = self._element.take
+        take = self.element.take
         return [take(inside, place, host) for place in range(0, VAL_WORDS * count, VAL_WORDS)]
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
@@ -59,7 +59,7 @@ class List(Type):
             return
         inside = words_at(array[at + 2], VAL_WORDS * len(value))
         for place, one in enumerate(value):
-            self._element.put(inside, VAL_WORDS * place, one, host)
+            self.element.put(inside, VAL_WORDS * place, one, host)
 
 
 class Tuple(Type):
@@ -67,18 +67,18 @@ class Tuple(Type):
 
     def __init__(self, *elements: Type) -> None:
         self.text = f"tuple<{','.join(one.text for one in elements)}>"
-        self._elements = elements
+        self.elements = elements
 
     def take(self, words: Sequence[int], at: int, host: Host) -> tuple[Any, ...]:
-        inside = words_at(words[at + 2], VAL_WORDS * len(self._elements))[:]
-        return tuple(one.take(inside, VAL_WORDS * i, host) for i, one in enumerate(self._elements))
+        inside = words_at(words[at + 2], VAL_WORDS * len(self.elements))[:]
+        return tuple(one.take(inside, VAL_WORDS * i, host) for i, one in enumerate(self.elements))
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         array[at] = capi.TUPLE
-        count = len(self._elements)
+        count = len(self.elements)
         host.library.wasmtime_component_valtuple_new_uninit(ctypes.addressof(array) + WORD * (at + 1), count)
         inside = words_at(array[at + 2], VAL_WORDS * count)
-        for place, (kind, one) in enumerate(zip(self._elements, value, strict=True)):
+        for place, (kind, one) in enumerate(zip(self.elements, value, strict=True)):
             kind.put(inside, VAL_WORDS * place, one, host)
 
 
@@ -86,19 +86,19 @@ class Record(Type):
     """record { … }."""
 
     def __init__(self, **fields: Type) -> None:
-        self._fields = [(name.rstrip("_").replace("_", "-"), kind) for name, kind in fields.items()]
-        self.text = f"record{{{','.join(f'{name}:{kind.text}' for name, kind in self._fields)}}}"
+        self.fields = [(name.rstrip("_").replace("_", "-"), kind) for name, kind in fields.items()]
+        self.text = f"record{{{','.join(f'{name}:{kind.text}' for name, kind in self.fields)}}}"
 
     def take(self, words: Sequence[int], at: int, host: Host) -> tuple[Any, ...]:
-        inside = words_at(words[at + 2], ENTRY_WORDS * len(self._fields))[:]
-        return tuple(kind.take(inside, ENTRY_WORDS * i + 2, host) for i, (_, kind) in enumerate(self._fields))
+        inside = words_at(words[at + 2], ENTRY_WORDS * len(self.fields))[:]
+        return tuple(kind.take(inside, ENTRY_WORDS * i + 2, host) for i, (_, kind) in enumerate(self.fields))
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         array[at] = capi.RECORD
-        count = len(self._fields)
+        count = len(self.fields)
         host.library.wasmtime_component_valrecord_new_uninit(ctypes.addressof(array) + WORD * (at + 1), count)
         inside = words_at(array[at + 2], ENTRY_WORDS * count)
-        for place, ((name, kind), one) in enumerate(zip(self._fields, value, strict=True)):
+        for place, ((name, kind), one) in enumerate(zip(self.fields, value, strict=True)):
             put_text(inside, ENTRY_WORDS * place, name, host)
             kind.put(inside, ENTRY_WORDS * place + 2, one, host)
 
@@ -107,18 +107,18 @@ class Variant(Type):
     """variant { … }; None is a case without payload."""
 
     def __init__(self, cases: dict[str, Type | None]) -> None:
-        self._cases = cases
+        self.cases = cases
         shown = (name if kind is None else f"{name}({kind.text})" for name, kind in cases.items())
         self.text = f"variant{{{','.join(shown)}}}"
 
     def take(self, words: Sequence[int], at: int, host: Host) -> Case:
         name = text_at(words[at + 1], words[at + 2])
-        kind = self._cases[name]
+        kind = self.cases[name]
         return Case(name, kind and kind.take(words_at(words[at + 3], VAL_WORDS)[:], 0, host))
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         name, payload = value
-        kind = self._cases[name]
+        kind = self.cases[name]
         array[at] = capi.VARIANT
         put_text(array, at + 1, name, host)
         array[at + 3] = 0 if kind is None else boxed(kind, payload, host)
@@ -144,32 +144,32 @@ class Option(Type):
 
     def __init__(self, inner: Type) -> None:
         self.text = f"option<{inner.text}>"
-        self._inner = inner
+        self.inner = inner
 
     def take(self, words: Sequence[int], at: int, host: Host) -> Any:
-        return self._inner.take(words_at(words[at + 1], VAL_WORDS)[:], 0, host) if words[at + 1] else None
+        return self.inner.take(words_at(words[at + 1], VAL_WORDS)[:], 0, host) if words[at + 1] else None
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         array[at] = capi.OPTION
-        array[at + 1] = 0 if value is None else boxed(self._inner, value, host)
+        array[at + 1] = 0 if value is None else boxed(self.inner, value, host)
 
 
 class Result(Type):
     """result<T, E>; either may be missing."""
 
     def __init__(self, good: Type | None = None, bad: Type | None = None) -> None:
-        self._good, self._bad = good, bad
+        self.good, self.bad = good, bad
         self.text = f"result<{good.text if good else '_'},{bad.text if bad else '_'}>"
 
     def take(self, words: Sequence[int], at: int, host: Host) -> Ok | Err:
         fine = bool(words[at + 1] & 0xFF)
-        kind = self._good if fine else self._bad
+        kind = self.good if fine else self.bad
         inside = kind.take(words_at(words[at + 2], VAL_WORDS)[:], 0, host) if kind and words[at + 2] else None
         return Ok(inside) if fine else Err(inside)
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         fine = isinstance(value, Ok)
-        kind = self._good if fine else self._bad
+        kind = self.good if fine else self.bad
         array[at] = capi.RESULT
         array[at + 1] = fine
         array[at + 2] = 0 if kind is None else boxed(kind, value.value, host)
@@ -180,6 +180,7 @@ class Flags(Type):
 
     def __init__(self, *names: str) -> None:
         self.text = f"flags{{{','.join(names)}}}"
+        self.names = frozenset(names)
 
     def take(self, words: Sequence[int], at: int, host: Host) -> frozenset[str]:
         count = words[at + 1]
@@ -203,6 +204,7 @@ class Borrow(Type):
 
     def __init__(self, resource: str) -> None:
         self.text = f"borrow<{resource}>"
+        self.resource = resource
 
     def take(self, words: Sequence[int], at: int, host: Host) -> Any:
         return host.borrowed(words[at + 1])
@@ -213,14 +215,14 @@ class Own(Type):
 
     def __init__(self, resource: str) -> None:
         self.text = f"own<{resource}>"
-        self._resource = resource
+        self.resource = resource
 
     def take(self, words: Sequence[int], at: int, host: Host) -> Any:
         return host.given(words[at + 1])
 
     def put(self, array: Array, at: int, value: Any, host: Host) -> None:
         array[at] = capi.RESOURCE
-        array[at + 1] = host.give(self._resource, value)
+        array[at + 1] = host.give(self.resource, value)
 
 
 def signature(parameters: Sequence[Type], result: Type | None) -> str:

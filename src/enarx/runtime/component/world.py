@@ -31,12 +31,13 @@ def interface(name: str) -> type[Interface] | None:
     where = WHERE.get(plain.partition("/")[0]) if plain else None
     if where is None:
         return None
+    return next((one for one in members(where) if one.name == plain), None)
+
+
+def members(where: str) -> list[type[Interface]]:
+    """The interfaces in one of the modules of `WHERE`."""
     found = vars(import_module(f"enarx.runtime.component.{where}")).values()
-    return next((one for one in found if _is_interface(one) and one.name == plain), None)
-
-
-def _is_interface(one: object) -> bool:
-    return isinstance(one, type) and issubclass(one, Interface) and hasattr(one, "name")
+    return [one for one in found if isinstance(one, type) and issubclass(one, Interface) and hasattr(one, "name")]
 
 
 def interfaces(names: Iterable[str], launch: Launch) -> Mapping[str, Callable[[], Interface]]:
