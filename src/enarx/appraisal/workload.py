@@ -9,6 +9,8 @@ from enarx.appraisal.expectation import failed, open_, passed
 from enarx.appraisal.policy import Policy
 from enarx.errors import Reason
 from enarx.evidence.check import Check
+from enarx.workload.launch import Launch
+from enarx.workload.signed_launch import launched
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,14 @@ class Package(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes
     signers: frozenset[bytes] = frozenset()
     security_version: int | None = None
+
+
+def package_of(launch: Launch) -> Package:
+    """The package of a launch document, with its signer as far as the document proves one."""
+    signed = launched(launch)
+    if signed is None:
+        return Package(digest=launch.package)
+    return Package(digest=launch.package, signers=frozenset({signed.signer}), security_version=signed.security_version)
 
 
 def package_checks(policy: Policy, package: Package | None) -> tuple[Check, ...]:

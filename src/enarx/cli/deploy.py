@@ -90,7 +90,8 @@ def deploy(
         Path | None, typer.Option(help="Folder of this machine where the Keep stores `/sealed`, encrypted.")
     ] = None,
     package_signature: Annotated[
-        Path | None, typer.Option(help='The package\'s signature, for [sealed] bind = "signer".')
+        Path | None,
+        typer.Option(help='The package\'s signature, for policies that list signers and [sealed] bind = "signer".'),
     ] = None,
     package_key: Annotated[Path | None, typer.Option(help="PEM of the public key that made it.")] = None,
     attest: Annotated[str, typer.Option(help="HOST:PORT where relying parties may ask.")] = "127.0.0.1:0",

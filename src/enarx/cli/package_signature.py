@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from enarx.appraisal.workload import Package
+from enarx.appraisal.workload import Package, package_of
 from enarx.cli.files import read
 from enarx.cli.references import public_key
 from enarx.errors import Misused, Reason, Unauthentic
@@ -29,12 +29,12 @@ class Signatures(msgspec.Struct, frozen=True):
             raise Misused(Reason.USAGE, f"{given} without {missing}", hint=f"{missing} FILE")
 
     def package(self, launch: Launch) -> Package:
-        """The launch document's package with its signer, if there is one.
+        """The launch document's package with its signer: of the file, or else of the document itself.
 
         `Unauthentic` for a signature that does not hold, or is over another package.
         """
         if self.file is None:
-            return Package(digest=launch.package)
+            return package_of(launch)
         keys = tuple(public_key(path)[1] for path in self.keys)
         signed = signature.verify(read(self.file, limit=signature.MAX_BYTES), keys)
         if signed.package != launch.package:

@@ -9,14 +9,22 @@ from typing import Annotated
 
 import typer
 
+from enarx.cli.anchors import anchors as chosen_anchors
 from enarx.errors import Misused, Reason
+from enarx.evidence.anchor import PRODUCTION
+from enarx.identity.settings import Settings, TenantSettings, TlsChoice
 
 
 def serve(
     policy: Annotated[
-        list[Path], typer.Option("--policy", "--config", help="A policy file; several are chosen from by name.")
-    ],
-    trust_domain: Annotated[str, typer.Option(help="SPIFFE trust domain of the identities.")],
+        list[Path] | None,
+        typer.Option("--policy", "--config", help="A policy file; several are chosen from by name, or by workload."),
+    ] = None,
+    trust_domain: Annotated[str, typer.Option(help="SPIFFE trust domain of the identities.")] = "",
+    tenants: Annotated[
+        Path | None,
+        typer.Option(help="TOML of several tenants, each with a CA, hosts and policies of its own, instead of --crt …"),
+    ] = None,
     crt: Annotated[
         Path | None,
         typer.Option("--crt", "-c", envvar="STEWARD_CRT", help="PEM of the CA's certificate and its issuers."),
@@ -70,36 +78,56 @@ def serve(
     rate: Annotated[float, typer.Option(help="Requests a second by one client address; 0 is no limit.")] = 0.0,
 ) -> int:
     """Serve until a signal; print `steward: listening on URL` when requests are answered."""
-    from enarx.cli.anchors import anchors as chosen_anchors
     from enarx.identity.main import run
-    from enarx.identity.settings import Settings, TlsChoice
 
     if (tls_crt is None) != (tls_key is None):
         raise Misused(Reason.USAGE, "--tls-crt and --tls-key go together")
-    settings = Settings(
+    alone = TenantSettings(
+        name=tenant,
+        trust_domain=trust_domain,
         certificate=crt,
         key=key,
         passphrase=key_passphrase_file,
-        policies=tuple(policy),
-        trust_domain=trust_domain,
-        database=database,
+        anchors=chosen_anchors(anchors, unsafe=unsafe_anchors),
+        policies=tuple(policy or ()),
         dns=tuple(san or ()),
         lifetime=timedelta(hours=lifetime),
-        host=addr,
-        port=port,
         names=tuple(host or ()),
-        tls=TlsChoice(certificate=tls_crt, key=tls_key, plain=insecure_plain_http),
-        workers=workers,
-        rate=rate,
         url=url.rstrip("/"),
-        log_key=log_key,
         administrators=administrators,
         persons=persons,
-        tenant=tenant,
-        log_origin=log_origin,
         legacy_policy=legacy_policy,
         legacy_certificate=legacy_crt,
         legacy_key=legacy_key,
         legacy_intermediates=legacy_intermediates,
     )
-    return run(settings, chosen_anchors(anchors, unsafe=unsafe_anchors))
+    settings = Settings(
+        tenants=_several(tenants, alone) if tenants is not None else (_complete(alone),),
+        database=database,
+        host=addr,
+        port=port,
+        tls=TlsChoice(certificate=tls_crt, key=tls_key, plain=insecure_plain_http),
+        workers=workers,
+        rate=rate,
+        log_key=log_key,
+        log_origin=log_origin,
+    )
+    return run(settings)
+
+
+def _complete(alone: TenantSettings) -> TenantSettings:
+    if not alone.policies or not alone.trust_domain:
+        raise Misused(Reason.USAGE, "a steward has --policy and --trust-domain", hint="or --tenants FILE")
+    return alone
+
+
+def _several(file: Path, typed: TenantSettings) -> tuple[TenantSettings, ...]:
+    """The tenants of a file; what is a tenant's own stands there, and nowhere else."""
+    from enarx.cli.steward_tenants import load
+
+    nothing = TenantSettings(trust_domain="", certificate=None, key=None, policies=(), anchors=typed.anchors)
+    if typed != nothing or typed.anchors.name != PRODUCTION:
+        raise Misused(
+            Reason.USAGE, "--tenants beside the options of one tenant", hint="a tenant's own settings stand in the file"
+        )
+    return load(file)

@@ -124,7 +124,28 @@ GROUPS: dict[str, tuple[str, dict[str, Verb]]] = {
             ),
         },
     ),
-    "steward": ("The attesting certificate authority.", {"serve": Verb("enarx.cli.steward:serve", "Serve.")}),
+    "steward": (
+        "The attesting certificate authority.",
+        {
+            "serve": Verb("enarx.cli.steward:serve", "Serve."),
+            "token": Verb("enarx.cli.steward_office:token", "Make an administrator's token."),
+            "tenant": Verb("enarx.cli.steward_office:tenant", "Show whose Steward it is, and who you are there."),
+            "revoke": Verb("enarx.cli.steward_office:revoke", "Revoke live certificates."),
+            "audit": Verb("enarx.cli.steward_office:audit", "Show the last refusals."),
+        },
+    ),
+    "steward policy": (
+        "What a running Steward accepts.",
+        {
+            "list": Verb("enarx.cli.steward_policy:list_", "List the policies in force."),
+            "history": Verb("enarx.cli.steward_policy:history", "List every version that was ever proposed."),
+            "show": Verb("enarx.cli.steward_policy:show", "Show the text of a version."),
+            "dry-run": Verb("enarx.cli.steward_policy:dry_run", "Judge the last requests by another policy."),
+            "propose": Verb("enarx.cli.steward_policy:propose", "Propose a policy."),
+            "approve": Verb("enarx.cli.steward_policy:approve", "Approve what another administrator proposed."),
+            "retire": Verb("enarx.cli.steward_policy:retire", "End a policy."),
+        },
+    ),
     "steward ca": (
         "The Steward's certificate authorities.",
         {

@@ -20,7 +20,7 @@ from enarx.identity.message import AttestRequest
 from enarx.identity.schema import ISSUED
 
 Hex = Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{2})+$", max_length=256)]
-_REASONS = {"unspecified": 0, "key-compromise": 1, "ca-compromise": 2, "affiliation-changed": 3, "superseded": 4}
+REASONS = {"unspecified": 0, "key-compromise": 1, "ca-compromise": 2, "affiliation-changed": 3, "superseded": 4}
 
 
 class Administrator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,8 +70,8 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 def revoke(engine: Engine, tenant: str, wanted: Revocation, *, when: datetime) -> int:
     """Revoke; how many. `Misused` when nothing is named, or the reason is not one of RFC 5280's."""
-    if wanted.reason not in _REASONS:
-        raise Misused(Reason.UNKNOWN_VALUE, f"reason {wanted.reason!r}", hint=", ".join(_REASONS))
+    if wanted.reason not in REASONS:
+        raise Misused(Reason.UNKNOWN_VALUE, f"reason {wanted.reason!r}", hint=", ".join(REASONS))
     named = {
         ISSUED.c.serial: bytes.fromhex(wanted.serial).rjust(20, b"\0") if wanted.serial else None,
         ISSUED.c.measurement: wanted.measurement,
@@ -88,7 +88,7 @@ def revoke(engine: Engine, tenant: str, wanted: Revocation, *, when: datetime) -
     live = (ISSUED.c.tenant == tenant, ISSUED.c.revoked.is_(None), ISSUED.c.until > when.timestamp())
     change = update(ISSUED).where(*live, *conditions)
     with engine.begin() as connection:
-        done = connection.execute(change.values(revoked=when.timestamp(), reason=_REASONS[wanted.reason]))
+        done = connection.execute(change.values(revoked=when.timestamp(), reason=REASONS[wanted.reason]))
     return int(done.rowcount)
 
 

@@ -10,28 +10,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, select
+from sqlalchemy import Connection, Engine, Table, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from enarx.errors import EnarxError
 from enarx.identity.schema import AUDIT, RECENT
 from enarx.identity.store import reading
 
 EVERY = 1.0
 REFUSALS, REQUESTS = 10_000, 256
-"""Rows kept."""
+"""Rows kept of each tenant."""
 MOST = 256
 """Rows of each kind that one worker writes in a second."""
 LONGEST = 500
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that was refused: when, whose, why."""
+    """A request that was refused: when, and why."""
 
     time: float
-    tenant: str
     policy: str
     technology: str
     family: str
@@ -40,21 +42,34 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     request: str
 
 
+def refusal(error: EnarxError, said: Mapping[str, str], *, when: datetime) -> Refusal:
+    """The refusal that an error is; `said`: what the log line says of the request."""
+    return Refusal(
+        time=when.timestamp(),
+        policy=said.get("policy", ""),
+        technology=said.get("technology", ""),
+        family=error.family,
+        reason=error.reason,
+        subject=error.subject,
+        request=said.get("request", ""),
+    )
+
+
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """A request that spent a nonce. `body`: as `enarx.identity.message.AttestRequest`, JSON."""
 
     time: float
-    tenant: str
     policy: str
     accepted: int
     body: bytes
 
 
 class Audit:
-    """Gathers, and writes now and then."""
+    """Gathers what one tenant's requests came to, and writes now and then."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, tenant: str) -> None:
         self._engine = engine
+        self._tenant = tenant
         self._refusals: deque[Refusal] = deque(maxlen=MOST)
         self._samples: deque[Sample] = deque(maxlen=MOST // 8)
         self._task: asyncio.Task[None] | None = None
@@ -88,24 +103,31 @@ class Audit:
         refusals, samples = _taken(self._refusals), _taken(self._samples)
         if refusals or samples:
             with self._engine.begin() as connection:
-                _write(connection, AUDIT, refusals, REFUSALS)
-                _write(connection, RECENT, samples, REQUESTS)
+                self._write(connection, AUDIT, refusals, REFUSALS)
+                self._write(connection, RECENT, samples, REQUESTS)
 
-    def last_refusals(self, tenant: str, count: int) -> list[dict[str, Any]]:
+    def _write(self, connection: Connection, table: Table, rows: list[dict[str, Any]], limit: int) -> None:
+        """Add rows; the oldest of the same tenant go."""
+        if not rows:
+            return
+        connection.execute(insert(table), [{**row, "tenant": self._tenant} for row in rows])
+        mine = select(table.c.id).where(table.c.tenant == self._tenant).order_by(table.c.id.desc())
+        oldest = connection.execute(mine.offset(limit).limit(1)).scalar()
+        if oldest is not None:
+            connection.execute(delete(table).where(table.c.tenant == self._tenant, table.c.id <= oldest))
+
+    def last_refusals(self, count: int) -> list[dict[str, Any]]:
         """The last refusals, newest first."""
-        wanted = select(AUDIT).where(AUDIT.c.tenant == tenant).order_by(AUDIT.c.id.desc()).limit(count)
+        wanted = select(AUDIT).where(AUDIT.c.tenant == self._tenant).order_by(AUDIT.c.id.desc()).limit(count)
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(wanted).mappings()]
 
-    def last_requests(self, tenant: str, count: int) -> list[Sample]:
+    def last_requests(self, count: int) -> list[Sample]:
         """The last requests, newest first."""
-        wanted = select(RECENT).where(RECENT.c.tenant == tenant).order_by(RECENT.c.id.desc()).limit(count)
+        wanted = select(RECENT).where(RECENT.c.tenant == self._tenant).order_by(RECENT.c.id.desc()).limit(count)
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
-        return [
-            Sample(time=row.time, tenant=row.tenant, policy=row.policy, accepted=row.accepted, body=row.body)
-            for row in rows
-        ]
+        return [Sample(time=row.time, policy=row.policy, accepted=row.accepted, body=row.body) for row in rows]
 
 
 def _taken(kept: deque[Any]) -> list[dict[str, Any]]:
@@ -113,10 +135,3 @@ def _taken(kept: deque[Any]) -> list[dict[str, Any]]:
     while kept:
         found.append(msgspec.structs.asdict(kept.popleft()))
     return found
-
-
-def _write(connection: Connection, table: Table, rows: list[dict[str, Any]], limit: int) -> None:
-    if rows:
-        connection.execute(insert(table), rows)
-        last = connection.execute(select(func.max(table.c.id))).scalar_one()
-        connection.execute(delete(table).where(table.c.id <= last - limit))

@@ -123,7 +123,7 @@ class StewardClient:
         except httpx.TimeoutException:
             raise Undetermined(Reason.TIMED_OUT, f"{self._who} does not answer") from None
         except httpx.HTTPError as error:
-            raise Undetermined(Reason.UNREACHABLE, f"{self._who}: {_said(error)}") from None
+            raise Undetermined(Reason.UNREACHABLE, f"{self._who}: {why(error)}") from None
         if status != 200:
             refuse(raw, status, self._who)
         try:
@@ -175,7 +175,7 @@ def _bounded(response: httpx.Response, who: str) -> bytes:
     return bytes(received)
 
 
-def _said(error: httpx.HTTPError) -> str:
+def why(error: BaseException) -> str:
     """Why a connection failed, in a word or two."""
     found: BaseException | None = error
     while found is not None:

@@ -13,9 +13,9 @@ from enarx.appraisal.composition import joined
 from enarx.appraisal.policy import Loaded
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
-from enarx.appraisal.workload import Package
+from enarx.appraisal.workload import package_of
 from enarx.codec.digest import sha256
-from enarx.errors import EnarxError, Reason, Unacceptable
+from enarx.errors import Reason, Unacceptable
 from enarx.evidence import cmw, endorsement
 from enarx.evidence.anchor import Anchors
 from enarx.evidence.binding import Binding, Purpose, spki_digest
@@ -68,7 +68,7 @@ def judge(
         fresh=True,
         spki=case.request.spki,
         launch=case.launch_digest,
-        package=Package(digest=case.launch.package),
+        package=package_of(case.launch),
     )
     given = (endorsements,) * len(members)
     claims = authenticate_members(members, given, anchors=anchors, when=when, memory=memory, activated=activated)
@@ -84,8 +84,3 @@ def require_launch(promised: bytes, case: Case) -> None:
             "launch document",
             hint="the nonce was given for another launch digest",
         )
-
-
-def verdict(error: EnarxError | None) -> str:
-    """One word for metrics: `accepted`, or the family that refused."""
-    return "accepted" if error is None else error.family

@@ -188,29 +188,40 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
 def parse_checkpoint(raw: bytes, public: bytes) -> Checkpoint:
     """A signed note of the log with this key. `Unauthentic` when no signature in it is by that key."""
-    if len(raw) > MAX_NOTE:
-        raise Malformed(Reason.TOO_LARGE, "checkpoint")
-    text, blank, signatures = raw.rpartition(b"\n\n")
-    text += b"\n"
+    text = note_text(raw)
     try:
         origin, size, root = text.decode().splitlines()[:3]
         found = base64.b64decode(root, validate=True)
     except (ValueError, binascii.Error):
         raise Malformed(Reason.SYNTAX, "checkpoint") from None
-    if not blank or not size.isdecimal() or str(int(size[:19])) != size or len(found) != 32:
+    if not size.isdecimal() or str(int(size[:19])) != size or len(found) != 32:
         raise Malformed(Reason.SYNTAX, "checkpoint")
     wanted = key_hash(origin, public)
-    for line in signatures.splitlines():
-        hashed, signature = _signature(line)
+    for _, hashed, signature in note_signatures(raw):
         if hashed == wanted and signed_by(public, signature, text):
             return Checkpoint(origin, int(size), found)
     raise Unauthentic(Reason.SIGNATURE_INVALID, f"checkpoint of {origin!r}")
 
 
-def _signature(line: bytes) -> tuple[bytes, bytes]:
-    parts = line.split(b" ")
-    try:
-        raw = base64.b64decode(parts[-1], validate=True)
-    except (ValueError, binascii.Error):
-        raise Malformed(Reason.SYNTAX, "checkpoint: signature line") from None
-    return raw[:4], raw[4:]
+def note_text(raw: bytes) -> bytes:
+    """What a note's signatures are over: everything before the blank line, its own newline included."""
+    if len(raw) > MAX_NOTE:
+        raise Malformed(Reason.TOO_LARGE, "checkpoint")
+    text, blank, _ = raw.rpartition(b"\n\n")
+    if not blank:
+        raise Malformed(Reason.SYNTAX, "checkpoint")
+    return text + b"\n"
+
+
+def note_signatures(raw: bytes) -> list[tuple[str, bytes, bytes]]:
+    """A note's signatures: name, identifier of the key (4 bytes), and the rest."""
+    found = []
+    for line in raw.rpartition(b"\n\n")[2].splitlines():
+        parts = line.split(b" ")
+        try:
+            signature = base64.b64decode(parts[-1], validate=True)
+            name = parts[1].decode() if len(parts) == 3 else ""
+        except (ValueError, binascii.Error):
+            raise Malformed(Reason.SYNTAX, "checkpoint: signature line") from None
+        found.append((name, signature[:4], signature[4:]))
+    return found

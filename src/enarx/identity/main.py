@@ -12,38 +12,29 @@ import ipaddress
 import secrets
 import socket
 import tempfile
-from datetime import datetime
 from pathlib import Path
 
 import msgspec
 from sqlalchemy import Engine
 
-from enarx.evidence.anchor import Anchors
 from enarx.identity import store
-from enarx.identity.administration import Administrator
+from enarx.identity import tenant as tenant_
 from enarx.identity.archive import Archive
 from enarx.identity.audit import Audit
-from enarx.identity.authority import Authority
-from enarx.identity.ca import service_certificate
 from enarx.identity.clock import Clock
+from enarx.identity.front import Front
 from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
+from enarx.identity.own_tls import OwnCertificate
 from enarx.identity.remembered import Remembered
-from enarx.identity.rule import Rule, require_one_anchor_set
 from enarx.identity.rulebook import Rulebook
 from enarx.identity.service import Service, create
 from enarx.identity.service_admin import Office
-from enarx.identity.settings import (
-    Settings,
-    load_administrators,
-    load_authority,
-    load_desk,
-    load_log_key,
-    load_rules,
-    log_key_file,
-)
-from enarx.identity.steward import Outcomes, Steward
-from enarx.identity.upstream import Desk, Upstream, legacy_tenant
+from enarx.identity.settings import Settings, TenantSettings, load_log_key, log_key_file
+from enarx.identity.shared import Outcomes, Shared
+from enarx.identity.steward import Steward
+from enarx.identity.tenant import Tenant
+from enarx.identity.upstream import Upstream
 from enarx.web.guard import Guard
 from enarx.web.limits import Limits
 from enarx.web.metrics import Metrics
@@ -55,142 +46,132 @@ from enarx.web.tls import TlsFiles
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What all workers of one Steward have in common.
 
+    own       the TLS certificates that tenants' CAs made, by tenant
     database  its URL
     start     a name of this run
-    address   where clients find it
     """
 
-    authority: Authority
-    rules: dict[str, Rule]
-    anchors: Anchors
-    desk: Desk | None
+    tenants: tuple[Tenant, ...]
+    own: dict[str, OwnCertificate]
     log: LogKey
     checkpoint: Path
     clock: Clock
     limits: Limits
     database: str
     start: str
-    address: str
-    administrators: tuple[Administrator, ...]
-    persons: int
-    tenant: str
 
 
-def run(settings: Settings, anchors: Anchors, listener: socket.socket | None = None) -> int:
+def run(settings: Settings, listener: socket.socket | None = None) -> int:
     """Serve until a signal; the exit code. `listener`: of `bound`, for who has to know its address beforehand."""
     listener = listener or bound(settings.host, settings.port)
-    address = settings.url or url(listener, tls=not settings.tls.plain)
     clock = Clock()
-    rules = load_rules(settings)
-    authority = load_authority(settings, rules, anchors, address, clock.now())
-    require_one_anchor_set(authority, rules.values(), anchors)
+    tenants = tuple(
+        tenant_.load(one, address=_address(one, settings, listener), when=clock.now()) for one in settings.tenants
+    )
+    tenant_.require_apart(tenants)
     with tempfile.TemporaryDirectory(prefix="enarx-steward-") as folder:
         log_key = log_key_file(settings, Path(folder))
         parts = Parts(
-            authority=authority,
-            rules=rules,
-            anchors=anchors,
-            desk=load_desk(settings, authority, address, clock.now()),
+            tenants=tenants,
+            own=_own_certificates(settings, tenants, Path(folder), clock),
             log=load_log_key(settings, log_key),
             checkpoint=log_key.with_name(log_key.name + ".checkpoint"),
             clock=clock,
             limits=Limits(rate=settings.rate, burst=max(100, int(settings.rate))),
             database=settings.database or f"sqlite:///{folder}/steward.sqlite",
             start=secrets.token_hex(8),
-            address=address,
-            administrators=load_administrators(settings),
-            persons=settings.persons,
-            tenant=settings.tenant,
         )
         first = store.connect(parts.database)
         store.prepare(first)
         Remembered(parts.checkpoint, Archive(first), parts.log).require_no_loss()
         first.dispose()
-        listening = Listening(
-            name="steward",
-            host=settings.host,
-            port=settings.port,
-            tls=_tls(settings, authority, Path(folder), clock.now()),
-            limits=parts.limits,
-            workers=settings.workers,
-        )
-        return serve(functools.partial(worker, parts), listening, listener)
+        return serve(functools.partial(worker, parts), _listening(settings, parts), listener)
 
 
 def worker(parts: Parts) -> Guard:
-    """The application of one worker, with a ledger of its own."""
+    """The application of one worker: one for each tenant, behind one ledger and one log."""
     engine = store.connect(parts.database)
-    ledger, audit, archive = Ledger(engine, parts.start), Audit(engine), Archive(engine)
-    rulebook = Rulebook(engine, parts.tenant, parts.rules, persons=parts.persons)
-    metrics = Metrics("steward")
-    log_url, outcomes = f"{parts.address}/log", Outcomes(metrics.registry)
-    steward = Steward(
-        parts.authority,
-        rulebook,
-        parts.anchors,
-        ledger,
-        audit,
-        parts.log,
-        log_url=log_url,
-        clock=parts.clock,
-        outcomes=outcomes,
-        tenant=parts.tenant,
+    archive, metrics = Archive(engine), Metrics("steward")
+    shared = Shared(Ledger(engine, parts.start), parts.log, parts.clock, Outcomes(metrics.registry))
+    remembered = Remembered(parts.checkpoint, archive, parts.log)
+    made = [(tenant, create(_service(tenant, shared, archive, engine))) for tenant in parts.tenants]
+    own = parts.own.values()
+
+    async def close() -> None:
+        shared.ledger.close()
+
+    front = Front(
+        {host: application for tenant, application in made for host in tenant.hosts},
+        made[0][1] if not parts.tenants[0].hosts else None,
+        on_startup=[remembered.start, *(functools.partial(one.follow, parts.clock) for one in own)],
+        on_shutdown=[remembered.stop, close, *(one.leave for one in own)],
     )
-    upstream = Upstream(
-        parts.desk,
-        parts.anchors,
-        ledger,
-        parts.log,
-        log_url=log_url,
-        clock=parts.clock,
-        outcomes=outcomes,
-        tenant=legacy_tenant(parts.tenant),
-    )
-    service = Service(
-        steward=steward,
-        upstream=upstream,
-        ledger=ledger,
+    return Guard(front, service="steward", limits=parts.limits, metrics=metrics, ready=shared.ledger.alive)
+
+
+def _service(tenant: Tenant, shared: Shared, archive: Archive, engine: Engine) -> Service:
+    rulebook = Rulebook(engine, tenant.name, tenant.rules, persons=tenant.persons)
+    audit = Audit(engine, tenant.name)
+    return Service(
+        steward=Steward(tenant, rulebook, audit, shared),
+        upstream=Upstream(tenant, audit, shared),
         archive=archive,
-        remembered=Remembered(parts.checkpoint, archive, parts.log),
-        log=parts.log,
-        clock=parts.clock,
+        log=shared.log,
+        clock=shared.clock,
         audit=audit,
         rulebook=rulebook,
-        office=_office(parts, rulebook, audit, engine),
-    )
-    return create(service, limits=parts.limits, metrics=metrics)
-
-
-def _office(parts: Parts, rulebook: Rulebook, audit: Audit, engine: Engine) -> Office | None:
-    if not parts.administrators:
-        return None
-    return Office(
-        parts.administrators, rulebook, audit, engine, parts.authority, parts.anchors, parts.clock, parts.tenant
+        office=Office(tenant, rulebook, audit, engine, shared.clock) if tenant.administrators else None,
     )
 
 
-def _tls(settings: Settings, authority: Authority, folder: Path, when: datetime) -> TlsFiles | None:
+def _address(tenant: TenantSettings, settings: Settings, listener: socket.socket) -> str:
+    """Where a tenant's clients find it: as told, under its first host, or where this listens."""
+    found = url(listener, tls=not settings.tls.plain)
+    if tenant.url or not tenant.hosts:
+        return tenant.url or found
+    scheme, _, rest = found.partition("://")
+    return f"{scheme}://{tenant.hosts[0]}:{rest.rpartition(':')[2]}"
+
+
+def _listening(settings: Settings, parts: Parts) -> Listening:
     choice = settings.tls
-    if choice.plain:
-        return None
+    files = None
     if choice.certificate is not None and choice.key is not None:
-        return TlsFiles(certificate=choice.certificate, key=choice.key)
-    chain, key = service_certificate(authority, _names(settings), when=when, serial=secrets.randbits(126) | 1 << 126)
-    files = TlsFiles(certificate=folder / "tls.crt", key=folder / "tls.key")
-    files.certificate.write_bytes(chain)
-    files.key.touch(mode=0o600)
-    files.key.write_bytes(key)
-    return files
+        files = TlsFiles(certificate=choice.certificate, key=choice.key)
+    own = {name: one.files for name, one in parts.own.items()}
+    return Listening(
+        name="steward",
+        host=settings.host,
+        port=settings.port,
+        tls=files or next(iter(own.values()), None),
+        tls_by_name={host: own[one.name] for one in parts.tenants for host in one.hosts if one.name in own},
+        limits=parts.limits,
+        workers=settings.workers,
+    )
 
 
-def _names(settings: Settings) -> list[str]:
-    """The names in the Steward's own certificate: what it was told, this machine, and loopback."""
-    names = {"localhost", "127.0.0.1", "::1", socket.gethostname(), *settings.names}
+def _own_certificates(
+    settings: Settings, tenants: tuple[Tenant, ...], folder: Path, clock: Clock
+) -> dict[str, OwnCertificate]:
+    """A TLS certificate by each tenant's own CA, unless the operator has another, or none is wanted."""
+    if settings.tls.plain or settings.tls.certificate is not None:
+        return {}
+    return {
+        one.name: OwnCertificate(one.authority, _names(one, settings.host), folder / f"tls-{at}", when=clock.now())
+        for at, one in enumerate(tenants)
+    }
+
+
+def _names(tenant: Tenant, listening: str) -> list[str]:
+    """The names in a tenant's TLS certificate: what it was told; where it is alone, this machine's and loopback too."""
+    if tenant.hosts:
+        return sorted({*tenant.hosts, *tenant.names})
+    names = {"localhost", "127.0.0.1", "::1", socket.gethostname(), *tenant.names}
     try:
-        listening = ipaddress.ip_address(settings.host)
+        address = ipaddress.ip_address(listening)
     except ValueError:
-        names.add(settings.host)
+        names.add(listening)
     else:
-        if not listening.is_unspecified:
-            names.add(settings.host)
+        if not address.is_unspecified:
+            names.add(listening)
     return sorted(names)

@@ -89,8 +89,12 @@ def ca_basic(path_length: int) -> bytes:
 
 def uri_constraint(trust_domain: str) -> bytes:
     """Only URIs of this host (RFC 5280 section 4.2.1.10): the trust domain of a CA, fixed for its life."""
-    subtree = write(SEQUENCE, write(0x86, trust_domain.encode("ascii")))
-    return extension(NAME_CONSTRAINTS, write(SEQUENCE, write(0xA0, subtree)), critical=True)
+    return extension(NAME_CONSTRAINTS, uri_subtree(trust_domain), critical=True)
+
+
+def uri_subtree(trust_domain: str) -> bytes:
+    """The value of that extension: one permitted subtree."""
+    return write(SEQUENCE, write(0xA0, write(SEQUENCE, write(0x86, trust_domain.encode("ascii")))))
 
 
 def alternative_names(uris: Iterable[str], dns: Iterable[str] = (), addresses: Iterable[bytes] = ()) -> bytes:

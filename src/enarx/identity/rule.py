@@ -16,10 +16,11 @@ _TEES = ("snp", "sgx", "tdx", "nitro", "nitrotpm", "azure", "nvidia_gpu", "nvidi
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A policy and what it grants."""
+    """A policy and what it grants. `text`: of its file, for those who may read it."""
 
     policy: Loaded
     terms: Terms
+    text: bytes = b""
 
 
 def require_one_anchor_set(authority: Authority, rules: Iterable[Rule], anchors: Anchors) -> None:

@@ -56,6 +56,16 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     until: float | None
 
 
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A version with its text and what it grants (`Proposal`)."""
+
+    version: Version
+    text: str
+    lifetime: float
+    dns: tuple[str, ...]
+    overlap: float
+
+
 class Rulebook:
     """One tenant's policies."""
 
@@ -98,11 +108,20 @@ class Rulebook:
 
     def in_force(self, name: str, when: datetime) -> tuple[Rule, ...]:
         """The versions that accept now, newest first; none for a policy that was retired or never was."""
-        now = when.timestamp()
-        mine = [(row, rule) for row, rule in self._versions if row.name == name]
-        if not mine:
+        if not self._known(name):
             return (self._files[name],) if name in self._files else ()
-        return tuple(rule for row, rule in mine if row.since <= now and (row.until is None or now < row.until))
+        return tuple(rule for row, rule in self._versions if row.name == name and _accepts(row, when))
+
+    def for_workload(self, package: bytes, when: datetime) -> str:
+        """The one policy that lists this package; `Unacceptable` when none does, `Misused` when several do."""
+        listed = package.hex()
+        found = [name for name in self.names() if any(_lists(rule, listed) for rule in self.in_force(name, when))]
+        if len(found) == 1:
+            return found[0]
+        hint = f"name one of: {', '.join(found or self.names())}"
+        if found:
+            raise Misused(Reason.MISSING, "policy: several list this workload", hint=hint)
+        raise Unacceptable(Reason.WORKLOAD_MISMATCH, "no policy lists this workload, and none was named", hint=hint)
 
     def history(self) -> list[Version]:
         """Every version that was ever proposed, newest first."""
@@ -110,6 +129,31 @@ class Rulebook:
         with reading(self._engine) as connection:
             rows = connection.execute(wanted).all()
         return [_version(row) for row in rows]
+
+    def versions(self, when: datetime) -> list[Version]:
+        """What accepts now, by name; a policy of a file has the number 0."""
+        found = [_of_file(name, rule) for name, rule in self._files.items() if not self._known(name)]
+        found += [_version(row) for row, _ in self._versions if _accepts(row, when)]
+        return sorted(found, key=lambda one: (one.name, -one.id))
+
+    def document(self, key: str, when: datetime) -> Document:
+        """A version by its number, or the newest that accepts under a name. `Misused`: there is none."""
+        if key.isdecimal() and len(key) < 19:
+            wanted = select(POLICY).where(POLICY.c.tenant == self._tenant, POLICY.c.id == int(key))
+            with reading(self._engine) as connection:
+                row = connection.execute(wanted).first()
+        else:
+            row = next((row for row, _ in self._versions if row.name == key and _accepts(row, when)), None)
+            if row is None and key in self._files and not self._known(key):
+                rule = self._files[key]
+                return _document(_of_file(key, rule), rule.text, rule.terms, 0.0)
+        if row is None:
+            raise Misused(Reason.NOT_FOUND, f"policy {key!r}")
+        said = msgspec.json.decode(row.terms, type=Proposal)
+        return _document(_version(row), row.text, _terms(said), said.overlap)
+
+    def _known(self, name: str) -> bool:
+        return any(row.name == name for row, _ in self._versions)
 
     def propose(self, proposal: Proposal, person: str, *, when: datetime) -> Version:
         """A new version: in force at once, or when a second person approves. `Misused`: not a policy."""
@@ -159,6 +203,11 @@ class Rulebook:
         return next(one for one in self.history() if one.id == key)
 
 
+def _lists(rule: Rule, package: str) -> bool:
+    listed = rule.policy.policy.workload
+    return not isinstance(listed, str) and package in listed
+
+
 def _open(when: datetime) -> Any:
     return POLICY.c.since.is_not(None) & or_(POLICY.c.until.is_(None), POLICY.c.until > when.timestamp())
 
@@ -173,9 +222,35 @@ def _enforce(
     connection.execute(update(POLICY).where(POLICY.c.id == key).values(since=now, approved_by=person))
 
 
+def _accepts(row: Any, when: datetime) -> bool:
+    now = when.timestamp()
+    return bool(row.since <= now and (row.until is None or now < row.until))
+
+
 def _rule(text: bytes, terms: bytes) -> Rule:
-    said = msgspec.json.decode(terms, type=Proposal)
-    return Rule(policy_.load(text, "policy"), Terms(lifetime=timedelta(hours=said.lifetime), dns=said.dns))
+    return Rule(policy_.load(text, "policy"), _terms(msgspec.json.decode(terms, type=Proposal)), text)
+
+
+def _terms(said: Proposal) -> Terms:
+    return Terms(lifetime=timedelta(hours=said.lifetime), dns=said.dns)
+
+
+def _document(version: Version, text: bytes, terms: Terms, overlap: float) -> Document:
+    hours = terms.lifetime / timedelta(hours=1)
+    return Document(version=version, text=text.decode(), lifetime=hours, dns=terms.dns, overlap=overlap)
+
+
+def _of_file(name: str, rule: Rule) -> Version:
+    return Version(
+        id=0,
+        name=name,
+        digest=rule.policy.digest.hex(),
+        proposed_by="a file",
+        proposed=0.0,
+        approved_by="",
+        since=0.0,
+        until=None,
+    )
 
 
 def _version(row: Any) -> Version:

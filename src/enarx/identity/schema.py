@@ -77,8 +77,9 @@ AUDIT = Table(
     Column("reason", String(64), nullable=False),
     Column("subject", Text, nullable=False),
     Column("request", String(64), nullable=False),
+    Index("audit_tenant", "tenant", "id"),
 )
-"""The last refusals, a bounded number of them: strangers can cause them, and must not fill a disk."""
+"""The last refusals, a bounded number of each tenant's: strangers can cause them, and must not fill a disk."""
 
 RECENT = Table(
     "recent",
@@ -89,6 +90,7 @@ RECENT = Table(
     Column("policy", String(255), nullable=False),
     Column("accepted", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
+    Index("recent_tenant", "tenant", "id"),
 )
 """The last requests that spent a nonce, a bounded number: what a policy is tried on before it is used."""
 

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
-from litestar import Request, post
+from litestar import Litestar, Request, post
 
 from enarx.identity import service_admin, service_log, service_trust, service_upstream
 from enarx.identity.archive import Archive
 from enarx.identity.audit import Audit
 from enarx.identity.clock import Clock
-from enarx.identity.ledger import Ledger
 from enarx.identity.log import LogKey
 from enarx.identity.message import (
     AttestAnswer,
@@ -23,56 +21,37 @@ from enarx.identity.message import (
     NonceAnswer,
     NonceRequest,
 )
-from enarx.identity.remembered import Remembered
 from enarx.identity.rulebook import Rulebook
 from enarx.identity.service_admin import Office
 from enarx.identity.steward import Steward
 from enarx.identity.upstream import Upstream
 from enarx.web.answers import JSON, application, only
-from enarx.web.guard import Guard
-from enarx.web.limits import Limits
-from enarx.web.metrics import Metrics
 
 DESCRIPTION = "Issues certificates to Keeps upon evidence. Refusals are RFC 9457 problem documents."
 
 
 class Service(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of one worker. `administrators`: without any there are no administrators' routes."""
+    """The parts of one tenant in one worker. `office`: None where there are no administrators."""
 
     steward: Steward
     upstream: Upstream
-    ledger: Ledger
     archive: Archive
     log: LogKey
     clock: Clock
     audit: Audit
     rulebook: Rulebook
-    remembered: Remembered
     office: Office | None
 
 
-def create(service: Service, *, limits: Limits, metrics: Metrics) -> Guard:
-    """The application of one worker."""
-    made = application(
+def create(service: Service) -> Litestar:
+    """The application of one tenant in one worker."""
+    return application(
         _handlers(service),
         title="Enarx Steward",
         description=DESCRIPTION,
-        on_startup=[service.rulebook.start, service.audit.start, service.remembered.start],
-        on_shutdown=[
-            service.rulebook.stop,
-            service.audit.stop,
-            _closing(service.ledger),
-            service.remembered.stop,
-        ],
+        on_startup=[service.rulebook.start, service.audit.start],
+        on_shutdown=[service.rulebook.stop, service.audit.stop],
     )
-    return Guard(made, service="steward", limits=limits, metrics=metrics, ready=service.ledger.alive)
-
-
-def _closing(ledger: Ledger) -> Callable[[], Awaitable[None]]:
-    async def close() -> None:
-        ledger.close()
-
-    return close
 
 
 def _handlers(service: Service) -> list[Any]:
@@ -88,7 +67,8 @@ def _handlers(service: Service) -> list[Any]:
         own = service.upstream.authority
         handlers += service_trust.status_routes(own, archive, clock, service.upstream.tenant, prefix="/v1/legacy")
     if service.office is not None:
-        handlers += service_admin.policy_routes(service.office)
+        handlers += service_admin.reading_routes(service.office)
+        handlers += service_admin.changing_routes(service.office)
         handlers += service_admin.other_routes(service.office)
     return handlers
 
@@ -102,15 +82,20 @@ def _keep_routes(steward: Steward) -> list[Any]:
         return await steward.nonce(data)
 
     @post("/v1/credential", before_request=only(JSON), status_code=200)
-    async def credential(data: CredentialRequest) -> CredentialAnswer:
+    async def credential(data: CredentialRequest, request: Request[Any, Any, Any]) -> CredentialAnswer:
         """A secret for a TPM's two keys, which comes back with the evidence once the TPM has opened it."""
-        return await steward.credential(data)
+        return await steward.credential(data, _said(request))
 
     @post("/v1/attest", before_request=only(JSON), status_code=200)
     async def attest(data: AttestRequest, request: Request[Any, Any, Any]) -> AttestAnswer:
         """A certificate for the key of the request, when its evidence is good enough."""
-        said: dict[str, Any] = {"request": request.scope["request_id"]}  # type: ignore[typeddict-item]
-        request.scope["said"] = said  # type: ignore[typeddict-unknown-key]
-        return await steward.attest(data, said)
+        return await steward.attest(data, _said(request))
 
     return [nonce, credential, attest]
+
+
+def _said(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    """What the request's log line will say beside what every line says."""
+    said: dict[str, Any] = {"request": request.scope["request_id"]}  # type: ignore[typeddict-item]
+    request.scope["said"] = said  # type: ignore[typeddict-unknown-key]
+    return said

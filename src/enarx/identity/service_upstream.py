@@ -25,7 +25,7 @@ def routes(upstream: Upstream) -> list[Any]:
     @post("/", status_code=200, include_in_schema=False)
     async def attest(request: Request[Any, Any, State]) -> Response[bytes]:
         """A certificate for a request that carries its evidence."""
-        said: dict[str, Any] = {}
+        said: dict[str, Any] = {"request": request.scope["request_id"]}  # type: ignore[typeddict-item]
         request.scope["said"] = said  # type: ignore[typeddict-unknown-key]
         try:
             kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

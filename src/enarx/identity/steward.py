@@ -8,20 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter
 
 from enarx.appraisal import ear
 from enarx.appraisal.result import Appraisal
 from enarx.appraisal.tied import Expected
 from enarx.errors import EnarxError, Misused, Reason
-from enarx.evidence.anchor import Anchors
 from enarx.evidence.memory import Memory
 from enarx.identity import activation, judgement, result
-from enarx.identity.audit import Audit, Refusal, Sample
-from enarx.identity.authority import Authority, draft, validity
-from enarx.identity.clock import Clock
-from enarx.identity.ledger import Issuance, Ledger, Nonce
-from enarx.identity.log import LogKey, Promise
+from enarx.identity.audit import Audit, Sample, refusal
+from enarx.identity.authority import draft, validity
+from enarx.identity.ledger import Issuance, Nonce
+from enarx.identity.log import Promise
 from enarx.identity.message import (
     AttestAnswer,
     AttestRequest,
@@ -32,61 +29,38 @@ from enarx.identity.message import (
 )
 from enarx.identity.rule import Rule
 from enarx.identity.rulebook import Rulebook
+from enarx.identity.shared import Shared
+from enarx.identity.tenant import Tenant
 from enarx.identity.vouched import facts_of, technology
 
 NONCE_SIZE = 32
 NONCE_LIFE = timedelta(minutes=5)
 REMEMBERED = 4096
 """Chains whose signatures were seen to hold (a VCEK is one)."""
-
-
-class Outcomes:
-    """Judgements, counted by technology, verdict and reason."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._count = Counter(
-            "enarx_appraisals", "Evidence judged", ("technology", "verdict", "reason"), registry=registry
-        )
-
-    def add(self, kinds: str, error: EnarxError | None) -> None:
-        """One judgement ended."""
-        reason = "" if error is None else str(error.reason)
-        self._count.labels(kinds, judgement.verdict(error), reason).inc()
+BY_WORKLOAD = ""
+"""What a nonce says of the policy when the launch document's package is to choose it."""
 
 
 class Steward:
     """One tenant's CA with its policies, anchors and ledger."""
 
-    def __init__(
-        self,
-        authority: Authority,
-        rulebook: Rulebook,
-        anchors: Anchors,
-        ledger: Ledger,
-        audit: Audit,
-        log: LogKey,
-        *,
-        log_url: str,
-        clock: Clock,
-        outcomes: Outcomes,
-        tenant: str = "default",
-    ) -> None:
-        self.authority = authority
+    def __init__(self, tenant: Tenant, rulebook: Rulebook, audit: Audit, shared: Shared) -> None:
+        self.authority = tenant.authority
+        self.tenant = tenant.name
+        self._anchors = tenant.anchors
+        self._log_url = f"{tenant.address}/log"
         self._rulebook = rulebook
         self._audit = audit
-        self._anchors = anchors
-        self._ledger = ledger
-        self._log = log
-        self._log_url = log_url
-        self._clock = clock
-        self._outcomes = outcomes
-        self.tenant = tenant
+        self._ledger = shared.ledger
+        self._log = shared.log
+        self._clock = shared.clock
+        self._outcomes = shared.outcomes
         self._memory: Memory[Any] = Memory(REMEMBERED)
 
     async def nonce(self, asked: NonceRequest) -> NonceAnswer:
         """A nonce for one policy, purpose and launch, good once."""
         now = self._clock.now()
-        policy, _ = self._named(asked.policy, now)
+        policy = self._named(asked.policy, now)
         expires = now + NONCE_LIFE
         nonce = secrets.token_bytes(NONCE_SIZE)
         await self._ledger.put(
@@ -101,13 +75,17 @@ class Steward:
         )
         return NonceAnswer(nonce=nonce, expires=expires)
 
-    async def credential(self, asked: CredentialRequest) -> CredentialAnswer:
+    async def credential(self, asked: CredentialRequest, said: dict[str, Any]) -> CredentialAnswer:
         """A secret that only the TPM with both keys can open, good once and with this nonce."""
         now = self._clock.now()
-        policy, _ = self._named(asked.policy, now)
-        answer, kept = activation.credential(
-            asked, tenant=self.tenant, policy=policy, anchors=self._anchors, when=now, expires=now + NONCE_LIFE
-        )
+        try:
+            policy = said["policy"] = self._named(asked.policy, now)
+            answer, kept = activation.credential(
+                asked, tenant=self.tenant, policy=policy, anchors=self._anchors, when=now, expires=now + NONCE_LIFE
+            )
+        except EnarxError as error:
+            self._refused(said, now, error)
+            raise
         await self._ledger.put(kept)
         return answer
 
@@ -126,18 +104,24 @@ class Steward:
         return answer
 
     async def _attest(self, asked: AttestRequest, said: dict[str, Any], when: datetime) -> AttestAnswer:
-        name, rules = self._named(asked.policy, when)
-        said["policy"] = name
         spent = await self._ledger.spend(asked.nonce, now=when.timestamp())
-        if spent is None or (spent.tenant, spent.policy, spent.purpose) != (self.tenant, name, "issue"):
+        if (
+            spent is None
+            or (spent.tenant, spent.purpose) != (self.tenant, "issue")
+            or asked.policy not in {None, spent.policy}
+        ):
             raise Misused(Reason.NONCE_UNKNOWN, "nonce: spent, expired, or never given", hint="ask for another one")
         said["verdict"] = "judged"
         case = judgement.read(asked)
         judgement.require_launch(spent.launch, case)
+        name = said["policy"] = spent.policy or self._rulebook.for_workload(case.launch.package, when)
+        rules = self._rulebook.in_force(name, when)
+        if not rules:
+            raise Misused(Reason.NOT_FOUND, f"policy {name!r}")
         activated = None
         if asked.activation is not None:
             kept = await self._ledger.spend(asked.activation.secret, now=when.timestamp())
-            activated = activation.activated(asked, kept, tenant=self.tenant, policy=name)
+            activated = activation.activated(asked, kept, tenant=self.tenant, policy=spent.policy)
         rule, appraisal, expected = self._judged(asked, case, rules, when, activated)
         said["technology"] = technology(appraisal)
         answer = await self._issue(appraisal, expected, case, name, rule, when)
@@ -166,27 +150,16 @@ class Steward:
     def _ended(self, asked: AttestRequest, said: dict[str, Any], when: datetime, error: EnarxError | None) -> None:
         """Count it; keep a refusal, and keep the request itself when it had a nonce of ours."""
         self._outcomes.add(said.get("technology", "unknown"), error)
-        policy = said.get("policy", "")
         if "verdict" in said:
-            body = msgspec.json.encode(asked)
-            accepted = int(error is None)
-            self._audit.sampled(
-                Sample(time=when.timestamp(), tenant=self.tenant, policy=policy, accepted=accepted, body=body)
-            )
+            body, accepted = msgspec.json.encode(asked), int(error is None)
+            policy = said.get("policy", "")
+            self._audit.sampled(Sample(time=when.timestamp(), policy=policy, accepted=accepted, body=body))
         if error is not None:
-            said["verdict"] = error.family
-            self._audit.refused(
-                Refusal(
-                    time=when.timestamp(),
-                    tenant=self.tenant,
-                    policy=policy,
-                    technology=said.get("technology", ""),
-                    family=error.family,
-                    reason=error.reason,
-                    subject=error.subject,
-                    request=said.get("request", ""),
-                )
-            )
+            self._refused(said, when, error)
+
+    def _refused(self, said: dict[str, Any], when: datetime, error: EnarxError) -> None:
+        said["verdict"] = error.family
+        self._audit.refused(refusal(error, said, when=when))
 
     async def _issue(
         self, appraisal: Appraisal, expected: Expected, case: judgement.Case, name: str, rule: Rule, when: datetime
@@ -240,14 +213,11 @@ class Steward:
         )
         return result.jwt(claims, self.authority.signer)
 
-    def _named(self, name: str | None, when: datetime) -> tuple[str, tuple[Rule, ...]]:
-        """A policy's name, and its versions in force: newest first, at least one."""
+    def _named(self, name: str | None, when: datetime) -> str:
+        """A policy's name; "" where there are several and none was named: the workload will choose."""
         names = self._rulebook.names()
-        if name is None and len(names) == 1:
-            name = names[0]
         if name is None:
-            raise Misused(Reason.MISSING, "policy", hint=f"name one of: {', '.join(names)}")
-        rules = self._rulebook.in_force(name, when)
-        if not rules:
+            return names[0] if len(names) == 1 else BY_WORKLOAD
+        if not self._rulebook.in_force(name, when):
             raise Misused(Reason.NOT_FOUND, f"policy {name!r}")
-        return name, rules
+        return name

@@ -21,18 +21,17 @@ from enarx.appraisal.tied import Expected
 from enarx.codec.der import SEQUENCE, Der, write
 from enarx.errors import EnarxError, Malformed, Misused, Reason, Unacceptable
 from enarx.evidence import legacy
-from enarx.evidence.anchor import Anchors
 from enarx.evidence.authenticate import authenticate
 from enarx.evidence.memory import Memory
 from enarx.identity import authority as authority_
 from enarx.identity import profile, result, vouched
+from enarx.identity.audit import Audit, refusal
 from enarx.identity.authority import Authority, Draft
-from enarx.identity.clock import Clock
-from enarx.identity.ledger import Issuance, Ledger
-from enarx.identity.log import LogKey, Promise
+from enarx.identity.ledger import Issuance
+from enarx.identity.log import Promise
 from enarx.identity.request import Request, parse
-from enarx.identity.rule import Rule
-from enarx.identity.steward import Outcomes
+from enarx.identity.shared import Shared
+from enarx.identity.tenant import Desk, Tenant
 
 PKCS10 = "application/pkcs10"
 BUNDLE = "application/vnd.steward.pkcs10-bundle.v1"
@@ -45,46 +44,26 @@ def legacy_tenant(tenant: str) -> str:
     return f"{tenant} legacy"
 
 
-class Desk(msgspec.Struct, frozen=True):
-    """The CA and the policy for upstream's Keeps.
-
-    intermediates  vendors' certificates (DER) that its requests do not carry and we have not pinned
-    """
-
-    authority: Authority
-    rule: Rule
-    intermediates: tuple[bytes, ...] = ()
-
-
 class Upstream:
     """Answers upstream's requests; refuses all of them without a `Desk`."""
 
-    def __init__(
-        self,
-        desk: Desk | None,
-        anchors: Anchors,
-        ledger: Ledger,
-        log: LogKey,
-        *,
-        log_url: str,
-        clock: Clock,
-        outcomes: Outcomes,
-        tenant: str,
-    ) -> None:
+    def __init__(self, tenant: Tenant, audit: Audit, shared: Shared) -> None:
+        desk = tenant.desk
         if desk is not None and "legacy" not in desk.authority.words:
             raise Misused(
                 Reason.NOT_ALLOWED,
                 f"upstream's keeps with the CA {desk.authority.certificate.name}",
                 hint="a CA for them has the word legacy in its subject",
             )
+        self.tenant = legacy_tenant(tenant.name)
         self._desk = desk
-        self._anchors = anchors
-        self._ledger = ledger
-        self._log = log
-        self._log_url = log_url
-        self._clock = clock
-        self._outcomes = outcomes
-        self.tenant = tenant
+        self._anchors = tenant.anchors
+        self._log_url = f"{tenant.address}/log"
+        self._audit = audit
+        self._ledger = shared.ledger
+        self._log = shared.log
+        self._clock = shared.clock
+        self._outcomes = shared.outcomes
         self._memory: Memory[Any] = Memory()
 
     @property
@@ -107,6 +86,7 @@ class Upstream:
             judged = [(request, *self._judge(request, when)) for request, _ in read]
         except EnarxError as error:
             self._outcomes.add("legacy", error)
+            self._audit.refused(refusal(error, {**said, "technology": "legacy"}, when=when))
             raise
         desk = self._require_desk()
         said["technology"] = f"{vouched.technology(judged[0][1].appraisal)} legacy"

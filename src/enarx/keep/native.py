@@ -126,7 +126,7 @@ class NativeAgent:
             self._reached(State.RUNNING)
             self._link.report("listening", name="steward", prot="https", address=f"{host}:{port}")
             with _ended_by(self.stop):
-                code = steward.run(settings, entrusted.believed(), listener)
+                code = steward.run(settings, listener)
         if code:
             raise Faulty(Reason.INTERNAL, f"the steward ended with {code}")
 

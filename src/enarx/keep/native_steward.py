@@ -28,7 +28,7 @@ from enarx.evidence.anchor import Anchors, unsafe_set
 from enarx.evidence.production import production
 from enarx.identity.authority import Authority
 from enarx.identity.ca import service_certificate
-from enarx.identity.settings import Settings, TlsChoice, load_key
+from enarx.identity.settings import Settings, TenantSettings, TlsChoice, load_key
 from enarx.identity.signer import KeySigner
 from enarx.keep.native_memory import MemoryFiles
 
@@ -115,23 +115,27 @@ def settings(entrusted: Entrusted, files: MemoryFiles, *, when: datetime) -> Set
     names = sorted({"localhost", "127.0.0.1", "::1", socket.gethostname(), *wishes.names})
     chain, tls_key = service_certificate(authority, names, when=when, serial=randomness.randbits(126) | 1 << 126)
     administrators = values.get(ADMINISTRATORS)
-    return Settings(
+    tenant = TenantSettings(
+        trust_domain=wishes.trust_domain,
         certificate=certificate,
         key=key,
+        anchors=entrusted.believed(),
         policies=tuple(files.add(name, policy) for name, policy in sorted(entrusted.policies.items())),
-        trust_domain=wishes.trust_domain,
-        database=wishes.database,
         dns=wishes.dns,
         lifetime=timedelta(hours=wishes.lifetime_hours),
-        host=entrusted.host,
-        port=entrusted.port,
         names=wishes.names,
-        tls=TlsChoice(certificate=files.add("tls.pem", chain), key=files.add("tls.key", tls_key)),
-        rate=wishes.rate,
         url=wishes.url,
-        log_key=files.add(LOG_KEY, values.get(LOG_KEY) or _log_key()),
         administrators=None if administrators is None else files.add(ADMINISTRATORS, administrators),
         persons=wishes.persons,
+    )
+    return Settings(
+        tenants=(tenant,),
+        database=wishes.database,
+        host=entrusted.host,
+        port=entrusted.port,
+        tls=TlsChoice(certificate=files.add("tls.pem", chain), key=files.add("tls.key", tls_key)),
+        rate=wishes.rate,
+        log_key=files.add(LOG_KEY, values.get(LOG_KEY) or _log_key()),
     )
 
 

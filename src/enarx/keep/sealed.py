@@ -7,24 +7,22 @@ import threading
 from collections.abc import Callable
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from enarx.codec import cbor
 from enarx.codec.digest import sha256
 from enarx.delivery.sealed_service import Broker
-from enarx.errors import EnarxError, Malformed, Misused, Reason, Unauthentic, Undetermined
+from enarx.errors import EnarxError, Misused, Reason, Undetermined
 from enarx.keep.device import Device
 from enarx.platform.objects import Objects
 from enarx.runtime.sealed.cipher import LABEL, Scope
 from enarx.runtime.sealed.mount import Mount
 from enarx.runtime.sealed.record import Held
 from enarx.runtime.sealed.volume import Unheld
-from enarx.workload import signature
 from enarx.workload.launch import Launch
 from enarx.workload.manifest import DETECTED, Manifest, Sealed
+from enarx.workload.signed_launch import launched
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at whether the Keep shall stop."""
@@ -55,23 +53,11 @@ def scope(sealed: Sealed, launch: Launch) -> Scope:
         # The deployment is new each time, and everything else must be the same.
         steering = msgspec.structs.replace(launch, deployment=bytes(16))
         return Scope("launch", cbor.encode({"tenant": tenant, "launch": steering.digest()}))
-    if launch.signature is None or launch.signer is None:
+    signed = launched(launch)
+    if signed is None:
         hint = "give deploy --package-signature and --package-key"
         raise Misused(Reason.MISSING, 'the package\'s signature, which [sealed] bind = "signer" needs', hint=hint)
-    signed = signature.verify(launch.signature, (_signer(launch.signer),))
-    if signed.package != launch.package:
-        raise Unauthentic(Reason.DIGEST_MISMATCH, "package signature: of another package")
     return Scope("signer", cbor.encode({"tenant": tenant, "signer": signed.signer}), signed.security_version)
-
-
-def _signer(spki: bytes) -> ec.EllipticCurvePublicKey:
-    try:
-        key = load_der_public_key(spki)
-    except ValueError:
-        key = None
-    if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise Malformed(Reason.KEY_INVALID, "launch document: signer")
-    return key
 
 
 def machine_root(device: Device) -> bytes:

@@ -8,12 +8,12 @@ are answered, and returns after SIGTERM or SIGINT when those under way have had 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import signal
 import socket
-import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 
 import msgspec
@@ -23,7 +23,7 @@ from enarx.web import metrics, server
 from enarx.web.guard import Application
 from enarx.web.limits import Limits
 from enarx.web.log import logger
-from enarx.web.tls import TlsFiles, server_context
+from enarx.web.tls import Tls, TlsFiles
 
 BACKLOG = 1024
 
@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host     address or name; "::" is IPv6 and IPv4
     port     0: one that is free
     tls      or None: plain HTTP
+    tls_by_name  other files for clients that name these servers (SNI)
     workers  processes, each with an application of its own
     drain    seconds that requests under way have after SIGTERM
     """
@@ -43,6 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     tls: TlsFiles | None = None
+    tls_by_name: Mapping[str, TlsFiles] = {}
     limits: Limits = Limits()
     workers: int = 1
     drain: float = 10.0
@@ -55,12 +57,12 @@ def serve(application: Callable[[], Application], settings: Settings, listener: 
 
     Raises `Misused` when the port is in use or the TLS files are of no use.
     """
-    context = server_context(settings.tls) if settings.tls is not None else None
+    tls = Tls(settings.tls, settings.tls_by_name) if settings.tls is not None else None
     listener = listener or bound(settings.host, settings.port)
     said = f"{settings.name}: listening on {url(listener, tls=settings.tls is not None)}"
     if settings.workers == 1:
-        return server.run(application(), settings.name, listener, context, settings, ready=lambda: _say(said))
-    return _Workers(application, settings, listener, context).run(said)
+        return server.run(application(), settings.name, listener, tls, settings, ready=lambda: _say(said))
+    return _Workers(application, settings, listener, tls).run(said)
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -91,6 +93,12 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
+def _keep_shared() -> None:
+    """What is loaded by now stays one copy for all workers: a collection in one of them would write to all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 class _Workers:
     """Processes that share one listening socket; one that dies is started again."""
 
@@ -99,12 +107,12 @@ class _Workers:
         application: Callable[[], Application],
         settings: Settings,
         listener: socket.socket,
-        context: ssl.SSLContext | None,
+        tls: Tls | None,
     ) -> None:
         self._application = application
         self._settings = settings
         self._listener = listener
-        self._context = context
+        self._tls = tls
         self._alive: set[int] = set()
         self._stopping = False
         self._said_ready, self._say_ready = os.pipe()
@@ -112,6 +120,7 @@ class _Workers:
 
     def run(self, said: str) -> int:
         shared = metrics.share()
+        _keep_shared()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._pass_on)
         for _ in range(self._settings.workers):
@@ -139,7 +148,7 @@ class _Workers:
                 self._application(),
                 self._settings.name,
                 self._listener,
-                self._context,
+                self._tls,
                 self._settings,
                 ready=lambda: os.write(self._say_ready, b"."),
                 parent=self._parent_lives,

@@ -8,7 +8,6 @@ import contextlib
 import os
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +20,7 @@ from enarx.web.guard import Application
 from enarx.web.limits import Limits
 from enarx.web.log import Libraries, logger
 from enarx.web.protocol import limited
-from enarx.web.tls import TlsFiles, refill
+from enarx.web.tls import Tls
 
 WATCH_SECONDS = 1.0
 """How often the TLS files are looked at."""
@@ -31,10 +30,6 @@ GOODBYE = 1.0
 
 class Listening(Shape):
     """What a worker has to know of `enarx.web.serve.Settings`."""
-
-    @property
-    def tls(self) -> TlsFiles | None:
-        """TLS files."""
 
     @property
     def limits(self) -> Limits:
@@ -49,7 +44,7 @@ def run(
     application: Application,
     name: str,
     listener: socket.socket,
-    context: ssl.SSLContext | None,
+    tls: Tls | None,
     settings: Listening,
     *,
     ready: Callable[[], object],
@@ -70,7 +65,7 @@ def run(
         h11_max_incomplete_event_size=None,
     )
     Libraries.take_over(name)
-    worker = _Server(config, name, context, settings, ready=ready, parent=parent)
+    worker = _Server(config, name, tls, settings, ready=ready, parent=parent)
     try:
         worker.run([listener])
     except SystemExit as ended:
@@ -85,14 +80,14 @@ class _Server(uvicorn.Server):
         self,
         config: uvicorn.Config,
         name: str,
-        context: ssl.SSLContext | None,
+        tls: Tls | None,
         settings: Listening,
         *,
         ready: Callable[[], object],
         parent: int | None,
     ) -> None:
         super().__init__(config)
-        self._context = context
+        self._tls = tls
         self._settings = settings
         self._ready = ready
         self._parent = parent
@@ -104,22 +99,23 @@ class _Server(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(70)
         loop = asyncio.get_running_loop()
-        handshake = self._settings.limits.handshake if self._context else None
-        farewell = GOODBYE if self._context else None
+        tls = self._tls
+        handshake = self._settings.limits.handshake if tls else None
+        farewell = GOODBYE if tls else None
         self.servers = [
             await loop.create_server(
                 self._protocol,
                 sock=one,
-                ssl=self._context,
+                ssl=tls.context if tls else None,
                 backlog=1024,
                 ssl_handshake_timeout=handshake,
                 ssl_shutdown_timeout=farewell,
             )
             for one in sockets or []
         ]
-        if self._context is not None and self._settings.tls is not None:
-            loop.add_signal_handler(signal.SIGHUP, self._reload, self._context, self._settings.tls)
-            self._watch = loop.create_task(self._watch_files(self._context, self._settings.tls))
+        if tls is not None:
+            loop.add_signal_handler(signal.SIGHUP, self._reload, tls)
+            self._watch = loop.create_task(self._watch_files(tls))
         if self._parent is not None:
             loop.add_reader(self._parent, self._orphaned, self._parent)
         self.started = True
@@ -147,18 +143,18 @@ class _Server(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(pipe)
             self.should_exit = True
 
-    async def _watch_files(self, context: ssl.SSLContext, files: TlsFiles) -> None:
-        seen = files.stamp()
+    async def _watch_files(self, tls: Tls) -> None:
+        seen = tls.stamp()
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            now = files.stamp()
+            now = tls.stamp()
             if now != seen:
                 seen = now
-                self._reload(context, files)
+                self._reload(tls)
 
-    def _reload(self, context: ssl.SSLContext, files: TlsFiles) -> None:
+    def _reload(self, tls: Tls) -> None:
         try:
-            refill(context, files)
+            tls.reload()
         except EnarxError as error:
             self._log.error("tls files not used", reason=error.reason, subject=error.subject)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,30 @@ def server_context(files: TlsFiles) -> ssl.SSLContext:
     context.set_alpn_protocols(["http/1.1"])
     fill(context, files)
     return context
+
+
+class Tls:
+    """A service's contexts: one, and others for server names (RFC 6066 section 3) that have files of their own."""
+
+    def __init__(self, files: TlsFiles, by_name: Mapping[str, TlsFiles]) -> None:
+        self._made = {one: server_context(one) for one in (files, *by_name.values())}
+        self._by_name = {name.lower(): self._made[one] for name, one in by_name.items()}
+        self.context = self._made[files]
+        if by_name:
+            self.context.sni_callback = self._choose
+
+    def _choose(self, connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
+        if name is not None and (found := self._by_name.get(name.lower())) is not None:
+            connection.context = found
+
+    def stamp(self) -> tuple[int, ...]:
+        """Changes when one of the files does."""
+        return tuple(number for files in self._made for number in files.stamp())
+
+    def reload(self) -> None:
+        """Use the files as they are now; `Misused` when one pair is of no use: it and those after it stay as they were."""
+        for files, context in self._made.items():
+            refill(context, files)
 
 
 def fill(context: ssl.SSLContext, files: TlsFiles) -> None:
