@@ -36,6 +36,16 @@ class Kind(IntEnum):
     """The stream is over at once, in both directions; for a new one: it was refused."""
 
 
+_SHAPES = {
+    int(Kind.OPEN): (Kind.OPEN, MAX_LABEL, True),
+    int(Kind.GRANT): (Kind.GRANT, WINDOW, False),
+    int(Kind.DATA): (Kind.DATA, MAX_DATA, True),
+    int(Kind.END): (Kind.END, 0, False),
+    int(Kind.RESET): (Kind.RESET, 0, False),
+}
+"""Kind of frame, the largest number in its head, and whether so many bytes follow."""
+
+
 class Happening(NamedTuple):
     """What the other side did. `body` is a label or data, `granted` a grant."""
 
@@ -90,9 +100,13 @@ class Streams:
         return _HEAD.pack(Kind.GRANT, stream, count)
 
     def data(self, stream: int, body: bytes) -> bytes:
-        """Frames for bytes that `sendable` allows."""
-        self._open[stream].sendable -= len(body)
-        return _HEAD.pack(Kind.DATA, stream, len(body)) + body
+        """A frame for bytes that `sendable` allows."""
+        return self.data_head(stream, len(body)) + body
+
+    def data_head(self, stream: int, size: int) -> bytes:
+        """What goes before so many bytes that `sendable` allows: a frame without copying what it carries."""
+        self._open[stream].sendable -= size
+        return _HEAD.pack(Kind.DATA, stream, size)
 
     def end(self, stream: int) -> bytes:
         """Say that nothing more comes from here."""
@@ -115,16 +129,17 @@ class Streams:
         pending = self._pending
         pending += received
         at, happenings = 0, []
-        while len(pending) - at >= _HEAD.size:
-            number, stream, count = _HEAD.unpack_from(pending, at)
-            kind, size = _shape(number, count)
-            if len(pending) - at - _HEAD.size < size:
-                break
-            start = at + _HEAD.size
-            at = start + size
-            happening = Happening(kind, stream, bytes(pending[start:at]), 0 if size else count)
-            if self._take(happening):
-                happenings.append(happening)
+        with memoryview(pending) as view:
+            while len(view) - at >= _HEAD.size:
+                number, stream, count = _HEAD.unpack_from(view, at)
+                kind, size = _shape(number, count)
+                start = at + _HEAD.size
+                if len(view) - start < size:
+                    break
+                at = start + size
+                happening = Happening(kind, stream, bytes(view[start:at]), 0 if size else count)
+                if self._take(happening):
+                    happenings.append(happening)
         del pending[:at]
         return happenings
 
@@ -178,11 +193,9 @@ class Streams:
 
 def _shape(number: int, count: int) -> tuple[Kind, int]:
     """The kind of a frame, and how many bytes follow its head."""
-    try:
-        kind = Kind(number)
-    except ValueError:
-        raise Malformed(Reason.UNKNOWN_KIND, f"streams: frame of kind {number}") from None
-    limit = {Kind.OPEN: MAX_LABEL, Kind.DATA: MAX_DATA, Kind.GRANT: WINDOW}.get(kind, 0)
+    if (shape := _SHAPES.get(number)) is None:
+        raise Malformed(Reason.UNKNOWN_KIND, f"streams: frame of kind {number}")
+    kind, limit, carries = shape
     if count > limit:
         raise Malformed(Reason.TOO_LARGE, f"streams: {kind.name} of {count}, at most {limit}")
-    return kind, count if kind in {Kind.OPEN, Kind.DATA} else 0
+    return kind, count if carries else 0
