@@ -82,9 +82,9 @@ def first_instruction(workload: Workload, store: CodeStore | None) -> Callable[[
 
 
 def waiting() -> GuestProcess:
-    """A guest's process that has loaded everything, as a warm Keep has one."""
+    """A guest's process that has loaded everything and closed its sandbox, as a warm Keep has one."""
     process = spawn()
-    time.sleep(0.5)
+    time.sleep(1.5)
     return process
 
 

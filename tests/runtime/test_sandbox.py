@@ -115,7 +115,8 @@ SOCKET, CHARACTER = 0o14, 0o2
 def closed(process: GuestProcess) -> GuestProcess:
     """A guest's process that has closed its sandbox while it waits for its workload."""
     status = Path(f"/proc/{process.pid}/status")
-    while "Seccomp_filters:\t0" in status.read_text():
+    while "Seccomp_filters:\t0" in (text := status.read_text()):
+        assert "State:\tZ" not in text
         time.sleep(0.01)
     return process
 

@@ -20,6 +20,7 @@ from enarx.runtime.wasi.signature import PARAMETERS
 COMMON = ("wasi.path", "guest.tree", "wasi.hostdir", "wasi.socket")
 RARE = ("guest.sealed", "guest.component")
 """Loaded only where no file can be opened later."""
+IDLE_SECONDS = 0.5
 NOTHING = b"\0asm\1\0\0\0"
 
 
@@ -40,31 +41,34 @@ class Ready:
 
     def prepare(self, channel: Channel) -> None:
         """Go on until the agent says something or nothing is left to do."""
-        for _ in self._steps():
-            if channel.readable(0):
+        for patience in self._steps():
+            if channel.readable(patience):
                 return
 
-    def _steps(self) -> Iterator[None]:
+    def _steps(self) -> Iterator[float]:
+        """One step after the other; the seconds to listen to the agent before the next."""
         for name in COMMON:
             __import__(f"enarx.runtime.{name}")
-            yield
+            yield 0
         self._leave()
-        yield
+        yield 0
         for name in PARAMETERS:
             self.system.define((name,))
-            yield
+            yield 0
         if self._folders:
             return
+        # Nobody may need what comes now; whoever waits so long has the time for it.
+        yield IDLE_SECONDS
         for name in RARE:
             __import__(f"enarx.runtime.{name}")
-            yield
+            yield 0
         for where in _interfaces():
             __import__(f"enarx.runtime.component.{where}")
-            yield
+            yield 0
         self._lock(())
-        yield
+        yield 0
         sandbox.last(())
-        yield
+        yield 0
         self._rehearse()
 
     def _rehearse(self) -> None:
