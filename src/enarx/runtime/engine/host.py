@@ -14,7 +14,7 @@ from typing import Any
 from enarx.runtime.engine.capi import VALTYPE, Bytes, Library
 from enarx.runtime.wasi.descriptor import Table
 from enarx.runtime.wasi.errno import NOMEM, WasiError, from_host
-from enarx.runtime.wasi.memory import PAIR, WORD, GuestMemory, Unattached
+from enarx.runtime.wasi.memory import GuestMemory, Unattached
 
 HostFunction = Callable[..., int]
 Callback = Callable[[int, int, Any, int], int | None]
@@ -93,22 +93,21 @@ class Bridge:
         return call
 
     def one_buffer(self, table: Table, general: HostFunction, *, reading: bool) -> Callback:
-        """`fd_read` or `fd_write` of one buffer without detours; the rest goes the general way."""
+        """`fd_read` or `fd_write` of one buffer, its pointers aligned; the rest goes the general way."""
         memory, ready = self._memory, table.readers if reading else table.writers
-        at, unpack, pack = memory.at, PAIR.unpack_from, WORD.pack_into
-        failed, trap, slow = self.failed, self.trap, self.narrow(general, 4)
+        at, failed, trap, slow = memory.at, self.failed, self.trap, self.narrow(general, 4)
 
-        def call(env: int, caller: int, raw: Any, words: int) -> int | None:
+        def call(env: int, caller: int, raw: Any, room: int) -> int | None:
             fd, vectors, count, result = raw[0:16:4]
-            if count != 1 or fd not in ready:
-                return slow(env, caller, raw, words)
+            if count != 1 or fd not in ready or (vectors | result) & 3:
+                return slow(env, caller, raw, room)
             try:
                 at(vectors, 8)
                 at(result, 4)
-                start, length = unpack(memory.view, vectors)
+                words, first = memory.words, vectors >> 2
+                start, length = words[first], words[first + 1]
                 at(start, length)
-                view = memory.view
-                pack(view, result, ready[fd](view[start : start + length]))
+                words[result >> 2] = ready[fd](memory.view[start : start + length])
                 raw[0] = 0
             except BaseException as error:  # noqa: BLE001 - nothing may pass into the engine
                 try:

@@ -25,13 +25,18 @@ class Unattached(Exception):
 
 
 class GuestMemory:
-    """Linear memory of the one instance: `view` spans exactly the bytes it is known to have."""
+    """Linear memory of the one instance: `view` spans exactly the bytes it is known to have.
 
-    __slots__ = ("_locate", "size", "view")
+    words  the same as aligned u32: reading one there costs a third of unpacking it. The machines that
+           a Keep runs on order bytes as wasm does.
+    """
+
+    __slots__ = ("_locate", "size", "view", "words")
 
     def __init__(self) -> None:
         self.size = 0
         self.view = memoryview(b"")
+        self.words = self.view.cast("I")
         self._locate: Callable[[], tuple[int, int]] | None = None
 
     def attach(self, locate: Callable[[], tuple[int, int]]) -> None:
@@ -45,11 +50,12 @@ class GuestMemory:
         address, self.size = self._locate()
         array = (ctypes.c_ubyte * self.size).from_address(address) if self.size else b""
         self.view = memoryview(array).cast("B")
+        self.words = self.view[: self.size & ~3].cast("I")
 
     def at(self, pointer: int, length: int) -> int:
         """`pointer`, if `length` bytes of the guest's memory begin there; else errno FAULT.
 
-        Look at `view` after this, never before: memory that has grown gets a new one.
+        Look at `view` or `words` after this, never before: memory that has grown gets a new one.
         """
         if pointer + length > self.size:
             self._look()

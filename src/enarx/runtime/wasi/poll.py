@@ -37,7 +37,12 @@ class Subscription(NamedTuple):
 
 
 class Plan:
-    """One list of subscriptions, prepared: servers ask for the same list again and again."""
+    """One list of subscriptions, prepared: servers ask for the same list again and again.
+
+    members  who asks about a descriptor of the kernel
+    readers  those of them that ask for one thing alone, whether it can be read: the userdata, and what
+             counts its bytes
+    """
 
     def __init__(self, wanted: list[Subscription], table: Table) -> None:
         self.generation = table.generation
@@ -61,6 +66,11 @@ class Plan:
             self.members.setdefault(host, []).append((subscription, descriptor))
         for host, mask in masks.items():
             self.poll.register(host, mask)
+        self.readers = {
+            host: (members[0][0].userdata, members[0][1].ready_bytes)
+            for host, members in self.members.items()
+            if masks[host] == select.POLLIN and len(members) == 1
+        }
 
 
 class Poll:
@@ -80,25 +90,21 @@ class Poll:
         memory.at(subscriptions, size)
         memory.at(events, EVENT.size * count)
         memory.at(result, 4)
-        view = memory.view
-        raw = view[subscriptions : subscriptions + size].tobytes()
+        raw = memory.view[subscriptions : subscriptions + size].tobytes()
         if raw != self._raw or self._plan.generation != self._table.generation:
             wanted = [Subscription(*fields) for fields in SUBSCRIPTION.iter_unpack(raw)]
             self._plan, self._raw = Plan(wanted, self._table), raw
-        found = self._wait(self._plan)
-        view[events : events + EVENT.size * len(found)] = b"".join(found)
-        WORD.pack_into(view, result, len(found))
+        plan = self._plan
+        if plan.clocks or plan.always:
+            found = self._wait_timed(plan)
+            memory.view[events : events + EVENT.size * len(found)] = b"".join(found)
+            end = events + EVENT.size * len(found)
+        else:
+            end = events
+            while end == events:
+                end = _wait(plan, memory.view, events)
+        WORD.pack_into(memory.view, result, (end - events) // EVENT.size)
         return 0
-
-    def _wait(self, plan: Plan) -> list[bytes]:
-        """Every event that is there when the first one is."""
-        if not plan.clocks and not plan.always:
-            events: list[bytes] = []
-            while not events:
-                for host, mask in plan.poll.poll():
-                    events += _answered(plan.members[host], mask)
-            return events
-        return self._wait_timed(plan)
 
     def _wait_timed(self, plan: Plan) -> list[bytes]:
         due, events = _deadlines(plan.clocks, time.monotonic_ns())
@@ -112,6 +118,21 @@ class Poll:
             events += [_event(s, CLOCK) for moment, s in due if moment <= now]
             if events:
                 return events
+
+
+def _wait(plan: Plan, view: memoryview, place: int) -> int:
+    """Write every event that is there when the first one is; where they end."""
+    readers, pack = plan.readers, EVENT.pack_into
+    for host, mask in plan.poll.poll():
+        if mask == select.POLLIN and host in readers:
+            userdata, ready_bytes = readers[host]
+            pack(view, place, userdata, SUCCESS, READ, ready_bytes(), 0)
+            place += EVENT.size
+        else:
+            for event in _answered(plan.members[host], mask):
+                view[place : place + EVENT.size] = event
+                place += EVENT.size
+    return place
 
 
 def _deadlines(wanted: list[Subscription], started: int) -> tuple[list[tuple[int, Subscription]], list[bytes]]:
