@@ -125,6 +125,14 @@ def test_a_measured_boot_is_identified_as_none(keep: DeployedKeep) -> None:
     assert "boot measured (host-trusted)" in leaf.name
 
 
+def test_the_time_is_the_stewards_and_keep_inspect_says_so(keep: DeployedKeep, world: World) -> None:
+    told = keep.wait_for("time")
+    earliest, latest = (datetime.fromisoformat(told[end]) for end in ("earliest", "latest"))
+    assert ("polled", True) == (told["source"], NOW <= earliest <= latest)
+    (seen,) = json.loads(world.stage.enarx("keep", "list", "--json").stdout)
+    assert "polled" == json.loads(world.stage.enarx("keep", "inspect", seen["keep"]).stdout)["time"]
+
+
 def test_signed_reference_values_of_the_image_and_launch_verify_the_running_keep(
     keep: DeployedKeep, world: World
 ) -> None:

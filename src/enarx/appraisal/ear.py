@@ -6,13 +6,13 @@ Plain values; `enarx.appraisal.jws` signs them. Claims of ours begin with `enarx
 
 from __future__ import annotations
 
-import base64
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from enarx.appraisal.ar4si import status, vector
+from enarx.appraisal.jws import base64url
 from enarx.appraisal.result import Appraisal, Member
 from enarx.appraisal.tied import NOTHING, Expected
 from enarx.errors import Malformed, Reason
@@ -131,11 +131,6 @@ def _finding(check: Check) -> dict[str, str]:
     if check.reason is not None:
         found["reason"] = str(check.reason)
     return found
-
-
-def base64url(raw: bytes) -> str:
-    """RFC 4648 section 5, without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def require_profile(found: Any) -> dict[str, Any]:

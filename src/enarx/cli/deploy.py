@@ -29,6 +29,7 @@ SAID = {
     "state": "keep: {state}",
     "listening": "keep: {name} listens on {address} ({prot})",
     "attesting": "keep: verify it with `enarx verify https://{address} --policy FILE`",
+    "time": "keep: time: {source}",
     "not-renewed": "keep: its certificate was not renewed: {reason}: {subject}",
     "resolver": "keep: names are resolved by {by} ({trust})",
     "awaiting": "keep: waits for secrets: {secrets}",
@@ -244,6 +245,8 @@ def run(
         for event in keep.events():
             _tell(event, events)
             seen |= {name: event[name] for name in ("state", "address") if name in event}
+            if event.get("event") == "time":
+                seen["time"] = event.get("source")
             if event.get("event") == "refused":
                 refused = raised(event)
             elif event.get("event") == "ended":

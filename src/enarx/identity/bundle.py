@@ -9,7 +9,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from enarx.appraisal.ear import base64url
+from enarx.appraisal.jws import base64url
 from enarx.codec.x509 import Certificate
 from enarx.identity.authority import Authority
 from enarx.identity.ca import pem

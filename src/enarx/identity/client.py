@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NoReturn, Self, TypeVar
 
 import httpx
 import msgspec
 
+from enarx.codec.x509 import PublicKey
 from enarx.errors import FAMILIES, EnarxError, Faulty, Misused, Reason, Undetermined
 from enarx.evidence import cmw, endorsement
 from enarx.evidence.check import Check, Verdict
 from enarx.evidence.endorsement import Endorsements
 from enarx.evidence.envelope import Evidence
-from enarx.identity import issued
+from enarx.identity import issued, moment
 from enarx.identity.issued import Identity
 from enarx.identity.message import (
     Activation,
@@ -29,6 +31,8 @@ from enarx.identity.message import (
     CredentialRequest,
     NonceAnswer,
     NonceRequest,
+    TimeAnswer,
+    TimeRequest,
 )
 from enarx.identity.pin import pinned_context, require_service
 from enarx.workload.launch import Launch
@@ -110,6 +114,10 @@ class StewardClient:
             nonce=nonce, policy=policy, ek_certificates=ek_certificates, ek_public=ek_public, ak_public=ak_public
         )
         return self._post("/v1/credential", asked, CredentialAnswer)
+
+    def time(self, nonce: bytes, key: PublicKey) -> datetime:
+        """The Steward's time, signed by `key` (its CA's) over `nonce` (32 bytes)."""
+        return moment.read(self._post("/v1/time", TimeRequest(nonce), TimeAnswer).token, key, nonce)
 
     def _post(self, path: str, asked: msgspec.Struct, kind: type[T]) -> T:
         body = msgspec.json.encode(asked)

@@ -36,6 +36,18 @@ class NonceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     expires: datetime
 
 
+class TimeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Ask for signed time over a nonce of the caller's."""
+
+    nonce: Digest32
+
+
+class TimeAnswer(msgspec.Struct, frozen=True):
+    """A JWT of type `enarx-time+jwt`: `iat`, `time_ms`, and the caller's nonce as `eat_nonce`."""
+
+    token: str
+
+
 class CredentialRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Ask for a credential that only the TPM with both keys can open (TPM 2.0 Library, Part 1, section 24).
 

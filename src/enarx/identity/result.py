@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from enarx.appraisal.ear import MEDIA_TYPE, Verifier, base64url
+from enarx.appraisal.ear import MEDIA_TYPE, Verifier
+from enarx.appraisal.jws import base64url
 from enarx.codec import cbor
 from enarx.codec.der import OCTET_STRING, write
 from enarx.codec.digest import sha256

@@ -11,30 +11,18 @@ from typing import Any, Literal
 import msgspec
 from litestar import Request, Response, get, post
 
-from enarx.appraisal.ear import base64url
+from enarx.appraisal.jws import base64url
 from enarx.errors import Malformed, Reason
-from enarx.identity import bundle, result, revocation
+from enarx.identity import bundle, moment, result, revocation
 from enarx.identity.archive import Archive
 from enarx.identity.authority import Authority
 from enarx.identity.clock import Clock
 from enarx.identity.log import LogKey
-from enarx.identity.message import Digest32
+from enarx.identity.message import TimeAnswer, TimeRequest
 from enarx.web.answers import JSON, only
 
 OCSP_REQUEST, OCSP_RESPONSE = "application/ocsp-request", "application/ocsp-response"
 _BRIEFLY = {"cache-control": f"public, max-age={bundle.REFRESH}"}
-
-
-class TimeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for signed time over a nonce of the caller's."""
-
-    nonce: Digest32
-
-
-class TimeAnswer(msgspec.Struct, frozen=True):
-    """A JWT of type `enarx-time+jwt`: `iat`, `time_ms`, and the caller's nonce as `eat_nonce`."""
-
-    token: str
 
 
 def bundle_routes(authorities: tuple[Authority, ...], log: LogKey, clock: Clock) -> list[Any]:
@@ -63,7 +51,7 @@ def bundle_routes(authorities: tuple[Authority, ...], log: LogKey, clock: Clock)
         """The Steward's time, signed over the caller's nonce."""
         now = clock.now().timestamp()
         claims = {"iat": int(now), "time_ms": int(now * 1000), "eat_nonce": base64url(data.nonce)}
-        return TimeAnswer(result.jwt(claims, own.signer, kind="enarx-time+jwt"))
+        return TimeAnswer(result.jwt(claims, own.signer, kind=moment.TYPE))
 
     return [trust_bundle, jwks, time]
 

@@ -29,11 +29,13 @@ from enarx.evidence import cmw
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.identity import request
 from enarx.identity.client import StewardClient
+from enarx.identity.moment import require_valid
 from enarx.keep import awaiting, guest, naming, renewal, sealed, steering
 from enarx.keep.activation import activated
 from enarx.keep.device import Device
 from enarx.keep.link import Link, Opening
 from enarx.keep.story import Act
+from enarx.keep.told_time import ToldTime
 from enarx.platform.objects import Objects
 from enarx.registry import connection
 from enarx.registry.client import Drawbridge
@@ -57,6 +59,8 @@ class Agent:
         stdio: Mapping[str, int],
         store: CodeStore | None,
         objects: Objects | None = None,
+        *,
+        own_clock: bool = False,
     ) -> None:
         self._opening = opening
         self._link = link
@@ -66,6 +70,7 @@ class Agent:
         self._objects = objects
         self._broker = Broker()
         self.launch = launch_document.parse(opening.launch)
+        self._time = ToldTime(link, self.launch, own_clock=own_clock)
         self.stop = threading.Event()
         self.exit: Exit | None = None
         self._acts = {
@@ -126,6 +131,7 @@ class Agent:
             )
         chain_pem = "".join(one.pem() for one in issued.chain).encode()
         self._identity = Identity(self._private(), chain_pem, self._believed_roots(issued.chain))
+        require_valid(issued.chain[0], self._time.begin(issued.chain[1].public_key, self._device))
         self._leaf = issued.chain[0]
         self._renew_at = renewal.due(self._leaf.not_before, self._leaf.not_after)
         self._link.report("identified", chain=chain_pem, ear=issued.ear)
@@ -168,6 +174,7 @@ class Agent:
     def _received(self) -> Package:
         if self.launch.source is None:
             return receive(self._link.node, self.launch.package)
+        self._time.require()
         context = connection.client_context(
             ca=self._opening.cas,
             ca_spki=self.launch.source_ca,
@@ -278,6 +285,7 @@ class Agent:
         self.exit = guest.awaited(self._guest, self.stop, self._renew_in_time)
 
     def _renew_in_time(self) -> None:
+        self._time.keep()
         now = datetime.now(UTC)  # noqa: TID251 - a certificate ends by the clock
         if now >= self._renew_at:
             self._renew(now)

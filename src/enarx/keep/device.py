@@ -68,6 +68,11 @@ class TeeDevice:
         self._tee = tee
         self._turn = threading.Lock()
 
+    @property
+    def counted(self) -> bool:
+        """Whether the TEE keeps the machine's counter from the host: the TDX module does (TSC virtualization)."""
+        return self._tee.kind is Kind.TDX
+
     def evidence(self, binding: Binding) -> tuple[Evidence, Endorsements]:
         """What its device answers, one question at a time."""
         with self._turn:

@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", default="")
     parser.add_argument("--code")
     parser.add_argument("--sealed", type=int)
+    parser.add_argument("--own-clock", action="store_true")
     for name in ("stdin", "stdout", "stderr"):
         parser.add_argument(f"--{name}", type=int)
     options = parser.parse_args(argv)

@@ -28,7 +28,9 @@ def tell(link: Link, opening: Opening, options: argparse.Namespace) -> int:
         ended = local.LocalAgent(opening, link, stdio, store).run()
     else:
         objects = RemoteObjects(socket.socket(fileno=options.sealed)) if options.sealed is not None else None
-        ended = _whole(Agent(opening, link, named(options.device), stdio, store, objects), link)
+        ended = _whole(
+            Agent(opening, link, named(options.device), stdio, store, objects, own_clock=options.own_clock), link
+        )
     if (error := ended.error()) is not None:
         link.report("trace", text=ended.trace)
         raise error

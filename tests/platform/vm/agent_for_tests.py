@@ -20,6 +20,7 @@ def run(arguments: list[str]) -> None:
     for name in ("control", "stdin", "stdout", "stderr", "sealed"):
         parser.add_argument(f"--{name}", type=int)
     parser.add_argument("--device", default="")
+    parser.add_argument("--own-clock", action="store_true")
     options = parser.parse_args(arguments)
     outward.install()
     control = socket.socket(fileno=options.control)

@@ -67,7 +67,7 @@ def live(control: int) -> int:
     if child == 0:
         ours.close()
         os.close(control)
-        _become_agent(theirs, [*inside.arguments(), *([] if device else _own_device())])
+        _become_agent(theirs, ["--own-clock", *inside.arguments(), *([] if device else _own_device())])
     theirs.close()
     inside.start()
     up = threading.Thread(target=_pump, args=(control, ours.fileno()), name="to agent", daemon=True)
