@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import wasmtime
+
+from enarx.keep.local import SOURCE
 from enarx.platform.image import cpio, folder_store
 from enarx.platform.image.build import Image, build
 from enarx.platform.image.store import Store, default_folder
@@ -21,6 +24,8 @@ from enarx.platform.vm.machine_process import Choice, Machine
 from enarx.platform.vm.plan import Accelerator
 from enarx.platform.vm.shape import Boot
 from enarx.workload.launch import Launch
+from enarx.workload.package import MANIFEST, MODULE
+from enarx.workload.package import build as package_of
 
 ROOT = Path(__file__).resolve().parent.parent
 AGENT = ROOT / "tests" / "platform" / "vm" / "agent_for_tests.py"
@@ -28,6 +33,14 @@ LAUNCH = Launch(package=b"p" * 32, tenant=b"tenant", deployment=b"d" * 16).encod
 CHOICE = Choice(accelerator=Accelerator.TCG, boot=Boot.DIRECT)
 Result = dict[str, Any]
 BOOTS, TRIPS, BULK = 5, 300, 16 << 20
+IDLE = """(module
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (func (export "_start")
+        (i32.store (i32.const 16) (i32.const 1))
+        (i64.store (i32.const 24) (i64.const 3600000000000))
+        (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"""
+"""Sleeps for an hour: a subscription to the monotonic clock."""
 C_INIT = """
 #include <fcntl.h>
 #include <sys/reboot.h>
@@ -57,12 +70,22 @@ def _build(own: dict[str, bytes] | None = None) -> Image:
     return build(lock, folder_store.own_sources() | (own or {}), fetched=fetched, store=store, version="0")
 
 
-def _keep(folder: Path) -> tuple[VmKeep, Iterator[dict[str, Any]], float]:
-    started = time.monotonic()
+def _keep(folder: Path) -> VmKeep:
+    """A Keep with the agent's stand-in, which echoes."""
     keep = VmKeep(LAUNCH, image=folder, choice=CHOICE, attest="127.0.0.1:0")
-    events = keep.events()
-    next(event for event in events if event["event"] == "attesting")
-    return keep, events, time.monotonic() - started
+    next(event for event in keep.events() if event["event"] == "attesting")
+    return keep
+
+
+def _real(folder: Path, until: str) -> tuple[VmKeep, float]:
+    """A Keep with its agent and an idle module, and the seconds until the agent reports a state."""
+    package = package_of({MODULE: bytes(wasmtime.wat2wasm(IDLE)), MANIFEST: b"files = []\n"})
+    launch = Launch(package=package.digest, tenant=b"nobody", deployment=b"d" * 16, source=SOURCE)
+    started = time.monotonic()
+    nodes = {"": package.root, **package.nodes}
+    keep = VmKeep(launch.encoded(), image=folder, choice=CHOICE, nodes=nodes)
+    next(event for event in keep.events() if event.get("state") == until)
+    return keep, time.monotonic() - started
 
 
 def image() -> Iterator[Result]:
@@ -83,14 +106,14 @@ def image() -> Iterator[Result]:
 
 
 def boot() -> Iterator[Result]:
-    """To the agent's ready line, real image and agent's stand-in, against a C init that prints one line."""
+    """To the agent's first report, of a launch document that it has read, against a C init that prints one line."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder_store.write(_build({"enarx/platform/vm/agent.py": AGENT.read_bytes()}), folder)
+        folder_store.write(_build(), folder)
         bare = _c_image(folder)
         ours, theirs = [], []
         for _ in range(BOOTS):
-            keep, _, seconds = _keep(folder)
+            keep, seconds = _real(folder, "opened")
             keep.stop()
             ours.append(seconds)
             theirs.append(_bare_boot(folder, bare))
@@ -122,7 +145,7 @@ def _bare_boot(folder: Path, initrd: Path) -> float:
     line = (folder / "cmdline").read_text(encoding="ascii").partition("rdinit=")[0] + "rdinit=/init"
     command = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"]
     command += ["-machine", "q35,usb=off,sata=off,vmport=off,smbus=off,hpet=off,i8042=off,graphics=off"]
-    command += ["-accel", "tcg,tb-size=64", "-cpu", "max", "-m", "256M", "-serial", "stdio"]
+    command += ["-accel", "tcg,tb-size=64", "-cpu", "max,-erms,-fsrm", "-m", "256M", "-serial", "stdio"]
     command += ["-kernel", str(folder / "vmlinux"), "-initrd", str(initrd), "-append", line]
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as running:
@@ -143,7 +166,7 @@ def streams() -> Iterator[Result]:
         init = ROOT / "src" / "enarx" / "platform" / "vm" / "init.py"
         echo = {"enarx/platform/vm/init.py": ECHO_INIT, "enarx/platform/vm/usual_init.py": init.read_bytes()}
         folder_store.write(_build(echo), raw)
-        keep, _, _ = _keep(folder)
+        keep = _keep(folder)
         bare = _RawEcho(raw)
         host, _, port = keep.addresses[ATTEST_PORT].rpartition(":")
         with socket.create_connection((host, int(port))) as client:
@@ -195,32 +218,21 @@ def _bulk(stream: socket.socket) -> float:
 
 
 def memory() -> Iterator[Result]:
-    """Host memory (PSS of guard and QEMU) of idle Keeps with 256 MB: one, and four at once."""
+    """Host memory (PSS of guard and QEMU) of Keeps with 256 MB whose module has started and idles: one, and four."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        folder_store.write(_build({"enarx/platform/vm/agent.py": AGENT.read_bytes()}), folder)
-        keeps = [_keep(folder)[0]]
+        folder_store.write(_build(), folder)
+        keeps = [_real(folder, "running")[0]]
         time.sleep(1)
         one = _pss(keeps[0].pid)
-        keeps += [_keep(folder)[0] for _ in range(3)]
+        keeps += [_real(folder, "running")[0] for _ in range(3)]
         time.sleep(1)
         four = sum(_pss(keep.pid) for keep in keeps)
         for keep in keeps:
             keep.stop()
-    yield {
-        "name": "vm.pss_mb",
-        "value": round(one),
-        "unit": "MB",
-        "ratio": None,
-        "against": "one idle Keep, no module loaded",
-    }
-    yield {
-        "name": "vm.pss_4",
-        "value": round(four),
-        "unit": "MB",
-        "ratio": round(four / one, 2),
-        "against": "one idle Keep",
-    }
+    against = "one idle Keep with a loaded module"
+    yield {"name": "vm.pss_mb", "value": round(one), "unit": "MB", "ratio": None, "against": against}
+    yield {"name": "vm.pss_4", "value": round(four), "unit": "MB", "ratio": round(four / one, 2), "against": against}
 
 
 def _pss(pid: int) -> float:

@@ -29,6 +29,9 @@ _SYS_PIVOT_ROOT = 155
 _PR_SET_PDEATHSIG, _PR_SET_NO_NEW_PRIVS, _PR_CAPBSET_DROP, _PR_SET_DUMPABLE = 1, 38, 24, 4
 NOBODY = 65534
 _LAST_CAPABILITY = 63
+_PUNCH_HOLE = 1 | 2
+"""linux/falloc.h: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE; pages go out of every mapping of the file."""
+_SPARE = 1 << 20
 _TRIES, _PAUSE = 100, 0.02
 
 
@@ -37,9 +40,11 @@ def main(order: dict[str, Any]) -> int:
 
     argv      the program
     keep      descriptors that it inherits
-    life      a descriptor that the launcher holds the other end of: it ends when the launcher does
+    life      a descriptor that the launcher holds the other end of: it ends when the launcher does, and a
+              byte says that the program has read what it loads
     report    a descriptor for one JSON line: what protects the program, and what could not
-    binds     host path, path inside, "ro" or "rw"; where the root cannot be changed argv gets the host's path
+    binds     host path, path inside, "ro", "rw" or "load" (a copy, whose memory is given back once it was read);
+              where the root cannot be changed argv gets the host's path
     folders   writable folders inside, gone when the program is
     groups    control group folders to join
     limits    "memory", "cpu_seconds" for rlimits
@@ -50,10 +55,11 @@ def main(order: dict[str, Any]) -> int:
     groups = [_Group(folder) for folder in order["groups"]]
     for group in groups:
         _try(applied, missing, f"cgroup {group.controller}", group.enter)
+    loads: list[int] = []
     root = os.geteuid() == 0
     flags = _NEWNS | _NEWUTS | _NEWIPC | _NEWPID | _NEWNET | (0 if root else _NEWUSER)
     if _try(applied, missing, "namespaces", lambda: _unshare(flags, root=root)):
-        _try(applied, missing, "root", lambda: _change_root(order["binds"], order["folders"]))
+        _try(applied, missing, "root", lambda: _change_root(order["binds"], order["folders"], loads))
     if "root" not in applied:
         outside = {inside: source for source, inside, _ in order["binds"]}
         order["argv"] = [outside.get(word, word) for word in order["argv"]]
@@ -62,7 +68,7 @@ def main(order: dict[str, Any]) -> int:
         _become(order, applied, missing, drop=root)
     for number in (*order["keep"], order["report"]):
         os.close(number)
-    return _watch(child, order["life"], groups)
+    return _watch(child, order["life"], groups, loads)
 
 
 def _try(applied: list[str], missing: dict[str, str], name: str, act: Any) -> bool:
@@ -125,7 +131,7 @@ def _mount(source: str, target: str, kind: str, flags: int, options: str = "") -
     _call(result, target)
 
 
-def _change_root(binds: list[list[str]], folders: list[str]) -> None:
+def _change_root(binds: list[list[str]], folders: list[str], loads: list[int]) -> None:
     _mount("none", "/", "none", _MS_REC | _MS_PRIVATE)
     # Held open first: the new root may hide the paths.
     sources = {source: os.open(source, os.O_PATH) for source, _, _ in binds}
@@ -138,8 +144,11 @@ def _change_root(binds: list[list[str]], folders: list[str]) -> None:
         else:
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o444))
-        _mount(f"/proc/self/fd/{sources[source]}", target, "none", _MS_BIND)
-        if access == "ro":
+        if access == "load":
+            loads.append(_copied(sources[source], target))
+        else:
+            _mount(f"/proc/self/fd/{sources[source]}", target, "none", _MS_BIND)
+        if access != "rw":
             _mount("none", target, "none", _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
     for number in sources.values():
         os.close(number)
@@ -157,6 +166,29 @@ def _change_root(binds: list[list[str]], folders: list[str]) -> None:
     os.rmdir("/.old")
     if not folders:
         _mount("none", "/", "none", _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID | _MS_NODEV)
+
+
+def _copied(source: int, target: str) -> int:
+    """Bind a copy in memory; returns a descriptor through which that memory can be given back."""
+    folder = f"{os.path.dirname(target)}/.load"
+    os.makedirs(folder)
+    with open(f"/proc/self/fd/{source}", "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        _mount("enarx", folder, "tmpfs", _MS_NOSUID | _MS_NODEV, f"mode=0700,size={size + _SPARE}")
+        copy = os.open(f"{folder}/copy", os.O_CREAT | os.O_RDWR, 0o444)
+        while os.sendfile(copy, file.fileno(), None, size):
+            pass
+    _mount(f"/proc/self/fd/{copy}", target, "none", _MS_BIND)
+    _call(_libc.umount2(folder.encode(), _MNT_DETACH), "umount")
+    os.rmdir(folder)
+    return copy
+
+
+def _give_back(loads: list[int]) -> None:
+    while loads:
+        copy = loads.pop()
+        _libc.fallocate(copy, _PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(os.fstat(copy).st_size))
+        os.close(copy)
 
 
 def _become(order: dict[str, Any], applied: list[str], missing: dict[str, str], *, drop: bool) -> NoReturn:
@@ -198,10 +230,13 @@ def _limit(limits: dict[str, int]) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limits["memory"], limits["memory"]))
 
 
-def _watch(child: int, life: int, groups: list[_Group]) -> int:
+def _watch(child: int, life: int, groups: list[_Group], loads: list[int]) -> int:
     """Wait for the program, or for the launcher's end, which ends the program."""
     ended = os.pidfd_open(child)
     ready, _, _ = select.select([ended, life], [], [])
+    while ended not in ready and os.read(life, 1):
+        _give_back(loads)
+        ready, _, _ = select.select([ended, life], [], [])
     if ended not in ready:
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)

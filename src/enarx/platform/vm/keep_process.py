@@ -186,6 +186,7 @@ class VmKeep:
                 if self._opening is not None:
                     self._send({"op": "machine", "device": str(self._chip.kind) if self._chip else ""})
                     self._send(self._opening)
+                    self.machine.booted()
                 self._opening = None
                 return None
             case "vm-ended":

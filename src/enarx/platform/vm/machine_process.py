@@ -122,7 +122,7 @@ class Machine:
         numbers = Descriptors(console=far_console.fileno(), control=control.fileno(), streams=streams.fileno(), tpm=tpm)
         try:
             self.plan = _plan(choice, paths, numbers)
-            binds = [(host, inside, "ro") for host, inside in _image_binds(choice.boot, paths).items()]
+            binds = [(host, inside, "load") for host, inside in _image_binds(choice.boot, paths).items()]
             binds += [(path, path, "ro") for path in _SYSTEM if os.path.isdir(path) and not os.path.islink(path)]
             if choice.accelerator is not Accelerator.TCG:
                 binds.append(("/dev/kvm", "/dev/kvm", "rw"))
@@ -154,6 +154,10 @@ class Machine:
         """The end of what the machine's kernel and agent wrote to the console. Untrusted text."""
         with self._console_lock:
             return self._console.decode("utf-8", "replace")
+
+    def booted(self) -> None:
+        """The machine runs from its own memory: QEMU needs kernel and initramfs no more."""
+        self._guarded.loaded()
 
     def poll(self) -> int | None:
         """QEMU's exit code, or None while it runs."""

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import selectors
 import socket
 import threading
@@ -13,6 +12,7 @@ from collections.abc import Callable
 
 from enarx.errors import EnarxError
 from enarx.platform.vm.end import End
+from enarx.platform.vm.link import Link
 from enarx.platform.vm.streams import MAX_DATA, WINDOW, Happening, Kind, Streams
 
 Connect = Callable[[str], socket.socket]
@@ -21,8 +21,6 @@ Connect = Callable[[str], socket.socket]
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 _LINK, _WAKE = "link", "wake"
 _GRANT_AT = WINDOW // 4
-_PAGE, _BATCH = 4096, 256 << 10
-"""Bytes that a virtio port gives at most in one read; that are read before they are looked at."""
 _HIGH = 1 << 20
 """Bytes waiting for the link above which no socket is read: memory stays bounded."""
 
@@ -32,18 +30,16 @@ class Relay:
 
     def __init__(self, link: int, *, keep_side: bool, connect: Connect) -> None:
         """`link` is a file descriptor, readable and writable, that this relay owns."""
-        self._link = link
-        os.set_blocking(link, False)
+        self._link = Link(link)
         self._streams = Streams(0 if keep_side else 1)
         self._connect = connect
         self._ends: dict[int, End] = {}
-        self._to_link = bytearray()
         self._link_mask = _READ
         self._orders: deque[Callable[[], None]] = deque()
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(link, _READ, _LINK)
+        self._selector.register(self._link, _READ, _LINK)
         self._selector.register(self._wake_out, _READ, _WAKE)
         self._closing = False
         self.error: EnarxError | None = None
@@ -69,7 +65,7 @@ class Relay:
         done = threading.Event()
 
         def look() -> None:
-            if self._to_link or any(end.mask & _READ for end in self._ends.values()):
+            if self._link.out or any(end.mask & _READ for end in self._ends.values()):
                 threading.Timer(0.01, lambda: self._order(look)).start()
             else:
                 done.set()
@@ -92,7 +88,7 @@ class Relay:
                 end.sock.close()
             self._wake_in.close()
             self._selector.close()
-            os.close(self._link)
+            self._link.close()
 
     def _order(self, what: Callable[[], None]) -> None:
         self._orders.append(what)
@@ -128,7 +124,7 @@ class Relay:
         except EnarxError:
             sock.close()
             return
-        self._to_link += frames
+        self._link.out += frames
         self._adopt(stream, sock, on_accept)
 
     def _adopt(self, stream: int, sock: socket.socket, on_accept: Callable[[bool], None] | None) -> None:
@@ -139,32 +135,15 @@ class Relay:
         self._interest(stream)
 
     def _read_link(self) -> bool:
-        received, more = b"", b""
-        try:
-            # A virtio port gives a page at a time: what fills pages is followed by more.
-            while len(received) < _BATCH and (not received or not len(more) % _PAGE):
-                more = os.read(self._link, _BATCH)
-                if not more:
-                    break
-                received += more
-        except BlockingIOError:
-            more = b"nothing yet"
-        except OSError:
-            return False
-        for happening in self._streams.feed(received):
+        received = self._link.read()
+        for happening in self._streams.feed(received or b""):
             self._happened(happening)
-        return bool(more)
+        return received is not None
 
     def _write_link(self) -> bool:
-        while self._to_link:
-            try:
-                sent = os.write(self._link, self._to_link)
-            except BlockingIOError:
-                break
-            except OSError:
-                return False
-            del self._to_link[:sent]
-        mask = _READ | (_WRITE if self._to_link else 0)
+        if not self._link.write():
+            return False
+        mask = _READ | (_WRITE if self._link.out else 0)
         if mask != self._link_mask:
             held = (self._link_mask ^ mask) & _WRITE
             self._link_mask = mask
@@ -215,7 +194,7 @@ class Relay:
         self._adopt(stream, sock, None)
 
     def _send(self, frames: bytes) -> None:
-        self._to_link += frames
+        self._link.out += frames
 
     def _serve(self, stream: int, mask: int) -> None:
         end = self._ends.get(stream)
@@ -240,7 +219,7 @@ class Relay:
         if body:
             self._send(self._streams.data_head(stream, len(body)))
             self._send(body)
-            if len(body) == room or len(self._to_link) > _HIGH:
+            if len(body) == room or len(self._link.out) > _HIGH:
                 self._interest(stream)
             return
         end.read_done = True
@@ -295,7 +274,7 @@ class Relay:
         end = self._ends.get(stream)
         if end is None:
             return
-        wants = not end.read_done and self._streams.sendable(stream) and len(self._to_link) <= _HIGH
+        wants = not end.read_done and self._streams.sendable(stream) and len(self._link.out) <= _HIGH
         mask = (_READ if wants else 0) | (_WRITE if end.out else 0)
         if mask == end.mask:
             return
