@@ -30,7 +30,7 @@ from enarx.platform.vm.shape import Boot
 
 CONSOLE_BYTES = 256 << 10
 _INSIDE = "/image"
-_TELLING = re.compile(r"panic|Out of memory|Error|failed|denied")
+_TELLING = re.compile(r"Kernel panic|Out of memory|Error|failed|denied|could not")
 _PARTS = {
     Boot.DIRECT: (build.KERNEL_ELF, build.INITRD, build.CMDLINE),
     Boot.MEASURED: (build.KERNEL, build.INITRD, build.CMDLINE, build.FIRMWARE),
