@@ -22,8 +22,14 @@ LIMIT = 16 << 20
 """100,000 reference values of 48 bytes take 10 MB."""
 
 
+def _sections(incomplete: str) -> list[str]:
+    return [name for name in SECTIONS if name.startswith(incomplete)]
+
+
 def init(
-    sections: Annotated[list[str], typer.Argument(help=f"Technologies to accept: {', '.join(SECTIONS)}.")],
+    sections: Annotated[
+        list[str], typer.Argument(help=f"Technologies to accept: {', '.join(SECTIONS)}.", autocompletion=_sections)
+    ],
     name: Annotated[str, typer.Option(help="The policy's name.")] = "policy",
 ) -> int:
     """Write a policy to start from, with every key and its meaning. It goes to standard output."""

@@ -21,11 +21,16 @@ from enarx.codec.x509 import Certificate, from_pem
 from enarx.errors import EnarxError, Misused, Reason
 from enarx.evidence.anchor import PRODUCTION, Anchors
 from enarx.evidence.check import Check
+from enarx.evidence.kind import Kind
 
 if TYPE_CHECKING:
     from enarx.cli.ear_file import Writer
 
 MAX_POLICY = 1 << 24
+
+
+def _kinds(incomplete: str) -> list[str]:
+    return [kind for kind in Kind if kind.startswith(incomplete)]
 
 
 def verify(
@@ -37,7 +42,10 @@ def verify(
     issuer: Annotated[
         Path | None, typer.Option(help="PEM of the Steward's CA that must have issued the identity.")
     ] = None,
-    kind: Annotated[str | None, typer.Option("--format", help="Kind of evidence in the file: snp, tdx, sgx, …")] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="Kind of evidence in the file: snp, tdx, sgx, …", autocompletion=_kinds),
+    ] = None,
     endorsements: Annotated[Path | None, typer.Option(help="Folder of certificates, CRLs and collateral.")] = None,
     nonce: Annotated[
         str | None, typer.Option(help="The nonce that the evidence was asked for with, hexadecimal.")
