@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import ctypes
+import struct
+
 import pytest
 import wasmtime
 
 from enarx.runtime.engine.capi import Library, library_path
+from enarx.runtime.engine.host import Bridge
 from enarx.runtime.process import run
+from enarx.runtime.wasi.descriptor import Table
 from enarx.runtime.wasi.errno import FAULT, FROM_HOST, NAMES, NOTCAPABLE, WasiError
+from enarx.runtime.wasi.fd import Descriptors
 from enarx.runtime.wasi.memory import GuestMemory
 from enarx.runtime.wasi.signature import PARAMETERS
+from enarx.runtime.wasi.stream import Script
 from enarx.runtime.workload import NO_STDIO, Exit, Workload
 from enarx.workload.manifest import DEFAULT
 from fuzz.host import SIZE, Guest, target
@@ -37,8 +44,39 @@ def test_every_pointer_at_the_edge_is_checked() -> None:
     guest.close()
 
 
+@pytest.mark.parametrize("where", [0, 2, 8, 4090, 4092, 4095, 4096, 1 << 31, (1 << 32) - 8, (1 << 32) - 1])
+@pytest.mark.parametrize("role", ["vectors", "result", "start", "length"])
+def test_the_short_way_of_reading_answers_as_the_long_way_and_stays_inside(role: str, where: int) -> None:
+    short, long = (_read_at(role, where, count) for count in (1, 2))
+    fault = {"vectors": where > 4096 - 8, "result": where > 4096 - 4, "start": where > 4096 - 16}
+    assert (short == FAULT) is fault.get(role, where > 4096 - 256)
+    assert short == long
+
+
+def _read_at(role: str, where: int, count: int) -> int:
+    """What `fd_read` answers with one hostile number, by the short way (one buffer) or the long (two)."""
+    space = (ctypes.c_ubyte * 8192)()
+    memory, table = GuestMemory(), Table(8)
+    memory.attach(lambda: (ctypes.addressof(space), 4096))
+    bridge = Bridge(Library(library_path()), memory, lambda _: None)
+    fd = table.add(Script(b"\xaa" * 8192))
+    asked = {"vectors": 64, "result": 128, "start": 256, "length": 16, role: where}
+    if asked["vectors"] <= 4096 - 8:
+        memory.put(asked["vectors"], struct.pack("<II", asked["start"], asked["length"]))
+    if asked["vectors"] <= 4096 - 16:
+        memory.put(asked["vectors"] + 8, bytes(8))
+    raw = (ctypes.c_uint32 * 16)()
+    for place, value in enumerate((fd, asked["vectors"], count, asked["result"])):
+        raw[4 * place] = value
+    call = bridge.one_buffer(table, Descriptors(memory, table).fd_read, reading=True)
+    assert None is call(0, 0, ctypes.cast(raw, ctypes.POINTER(ctypes.c_uint32)), 4)
+    assert not any(space[4096:])
+    if raw[0] == 0:
+        assert min(asked["length"], 4096) == int.from_bytes(memory.span(asked["result"], 4), "little")
+    return raw[0]
+
+
 def test_memory_that_grows_is_seen() -> None:
-    import ctypes
 
     space = (ctypes.c_ubyte * 128)()
     sizes = [64]
