@@ -164,6 +164,7 @@ def _run(command: Command, guest: GuestProcess) -> int:
         env=_environment(command.env),
         caps=_limits(command.limits),
         require_sandbox=command.require_sandbox,
+        described=command.wasmcfgfile is not None,
     )
     if command.sealed is not None or command.sealed_root is not None:
         from enarx.cli.run_sealed import mounted

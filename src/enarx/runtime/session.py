@@ -133,7 +133,7 @@ class Session:
         """Upstream puts FD_COUNT and FD_NAMES first; an `env` may then repeat them."""
         names = [file.name for file in self._workload.manifest.files]
         env = {**self._workload.manifest.env, **self._workload.env}
-        first = [f"FD_COUNT={len(names)}", f"FD_NAMES={':'.join(names)}"]
+        first = [f"FD_COUNT={len(names)}", f"FD_NAMES={':'.join(names)}"] if self._workload.described else []
         return [one.encode() for one in (*first, *(f"{name}={value}" for name, value in env.items()))]
 
     def loop(self) -> Exit:

@@ -23,6 +23,7 @@ class Workload(msgspec.Struct, frozen=True):
     args     arguments after the manifest's
     env      environment after the manifest's
     caps     upper bounds that the launcher sets on the manifest's limits
+    described  whether FD_COUNT and FD_NAMES are in the environment, as upstream has it for an Enarx.toml
     secrets  what the guest reads at /secrets/NAME; never in its arguments or environment
     resolve  names to addresses (`resolver_client`); None asks the host
     require_sandbox  rather not run than run where the kernel lacks a part of the sandbox
@@ -36,6 +37,7 @@ class Workload(msgspec.Struct, frozen=True):
     env: Mapping[str, str] = {}
     caps: Limits = Limits()
     require_sandbox: bool = False
+    described: bool = True
     secrets: Mapping[str, bytes] = {}
     resolve: Callable[[str], tuple[str, ...]] | None = None
 

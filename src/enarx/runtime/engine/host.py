@@ -62,7 +62,8 @@ class Bridge:
         failed, trap = self.failed, self.trap
 
         def call(_env: int, caller: int, raw: Any, _count: int) -> int | None:
-            values = raw[0:stop:4]
+            # An empty slice of a pointer with a step is not empty: ctypes gives its first item.
+            values = raw[0:stop:4] if stop else []
             try:
                 raw[0] = function(*values)
             except BaseException as error:  # noqa: BLE001 - nothing may pass into the engine

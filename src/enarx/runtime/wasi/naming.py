@@ -178,7 +178,7 @@ def _opened(walk: Walk, how: int, asked: Opened, inheriting: int) -> Descriptor:
 
 
 def _opened_folder(walk: Walk, how: int, asked: Opened, inheriting: int) -> Descriptor:
-    wants_file = how & (CREAT | TRUNC) or (asked.granted & rights.FD_WRITE and not how & DIRECTORY)
+    wants_file = how & (CREAT | TRUNC) or asked.granted & rights.FD_WRITE
     if wants_file:
         raise WasiError(ISDIR)
     folder = walk.folder if walk.name == "." else walk.folder.enter(walk.name)
