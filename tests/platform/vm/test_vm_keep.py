@@ -209,9 +209,43 @@ def test_qemu_killed_is_reported_and_leaves_nothing(opened: Opened) -> None:
     with pytest.raises(Undetermined) as caught:
         list(talk.events)
     assert Reason.KEEP_DIED == caught.value.reason
-    assert "137" in caught.value.subject
+    assert caught.value.subject == "QEMU was ended by SIGKILL"
     talk.keep.stop()
     assert not Path(f"/proc/{talk.keep.pid}").exists()
+
+
+def test_a_guard_killed_takes_qemu_along_and_the_launcher_removes_the_control_groups(opened: Opened) -> None:
+    talk = Talk(opened(attest="127.0.0.1:0"))
+    folders = [Path(folder) for folder in talk.keep.machine.groups.folders]
+    children = Path(f"/proc/{talk.keep.pid}/task/{talk.keep.pid}/children").read_text().split()
+    os.kill(talk.keep.pid, signal.SIGKILL)
+    with pytest.raises(Undetermined, match="the guard of QEMU was ended by SIGKILL"):
+        list(talk.events)
+    talk.keep.stop()
+    assert not Path(f"/proc/{children[0]}").exists()
+    assert [] == [folder for folder in folders if folder.exists()]
+
+
+def test_a_machine_that_runs_holds_no_copy_of_what_it_was_booted_from(opened: Opened) -> None:
+    talk = Talk(opened(attest="127.0.0.1:0"))
+    if "root" in talk.keep.machine.protection.missing:
+        pytest.skip(f"no root of its own here: {talk.keep.machine.protection.missing['root']}")
+    qemu = Path(f"/proc/{talk.keep.pid}/task/{talk.keep.pid}/children").read_text().split()[0]
+    ends = time.monotonic() + 20
+    while (held := _resident(qemu, "/image/")) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert held == 0
+
+
+def _resident(pid: str, file: str) -> int:
+    """Kilobytes of a file's mappings that are in memory."""
+    total, here = 0, False
+    for row in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if "-" in row.split(" ")[0]:
+            here = file in row
+        elif here and row.startswith("Rss:"):
+            total += int(row.split()[1])
+    return total
 
 
 def test_a_launcher_that_is_killed_takes_its_machine_along(image_for_tests: Path, programs: None) -> None:

@@ -118,8 +118,7 @@ class VmKeep:
         if self.code is None:
             with contextlib.suppress(Undetermined):
                 self.machine.wait(STOP_PATIENCE)
-            code = self.machine.stop()
-            raise Undetermined(Reason.KEEP_DIED, f"machine ended with {code}: {self.machine.last_words()}".rstrip(": "))
+            raise Undetermined(Reason.KEEP_DIED, self.machine.obituary())
         self._let_output_out()
 
     def _let_output_out(self) -> None:

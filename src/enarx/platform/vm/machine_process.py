@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running machine: QEMU under its guard, its console, its two channels."""
 
-# ruff: noqa: PTH110, PTH112, PTH114 - paths here are text for other programs
+# ruff: noqa: PTH106, PTH110, PTH112, PTH114 - paths here are text for other programs
 from __future__ import annotations
 
 import contextlib
@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -170,6 +171,10 @@ class Machine:
     def stop(self) -> int:
         """End QEMU at once."""
         code = self._guarded.stop()
+        for folder in self.groups.folders:
+            # The guard removes them, unless it was killed itself.
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
         self._stop_tpm()
         self._reader.join(1.0)
         return code
@@ -178,13 +183,22 @@ class Machine:
         if self.tpm is not None:
             self.tpm.stop()
 
-    def last_words(self) -> str:
-        """Why a machine died, as far as QEMU or the console tell it: one line."""
+    def last_words(self, *, guess: bool = True) -> str:
+        """Why a machine died, as far as QEMU or the console tell it: one line; a `guess` is whatever came last."""
         for text in (self._guarded.said(), self.console()):
             lines = [_printable(line) for line in text.splitlines() if line.strip()]
             if lines:
-                return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1])
+                return next((line for line in reversed(lines) if _TELLING.search(line)), lines[-1] if guess else "")
         return ""
+
+    def obituary(self) -> str:
+        """How a machine ended that did not say so itself. Ends it if it has not."""
+        code = self.stop()
+        number = -code if code < 0 else code - 128
+        if number not in set(signal.Signals):
+            return f"machine ended with {code}: {self.last_words()}".rstrip(": ")
+        who = "the guard of QEMU" if code < 0 else "QEMU"
+        return f"{who} was ended by {signal.Signals(number).name}: {self.last_words(guess=False)}".rstrip(": ")
 
     def _listen(self, console: socket.socket) -> None:
         with console, contextlib.suppress(OSError):
