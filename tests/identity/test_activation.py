@@ -12,12 +12,15 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enarx.appraisal import tpm
 from enarx.errors import EnarxError, Reason, Unauthentic, Undetermined
 from enarx.evidence.binding import Binding, Purpose, spki_digest
 from enarx.evidence.endorsement import NOTHING
 from enarx.evidence.tpm_key import parse as parse_key
+from enarx.identity import result
 from enarx.identity.client import StewardClient
 from enarx.identity.issued import Identity
 from enarx.identity.message import Activation
@@ -181,3 +184,18 @@ def test_a_policy_that_does_not_say_activated_refuses(device: SoftwareDevice) ->
         "activated", b"", msgspec.structs.replace(tpm.unchecked(), authorities=frozenset({"tpm"})), ""
     )
     assert [Reason.SIGNER_NOT_ACCEPTED] == [one.reason for one in checks if one.says_no()]
+
+
+class Leaf:
+    """A certificate with this attestation result in it."""
+
+    def __init__(self, value: bytes) -> None:
+        self.value = value
+
+    def extension(self, _oid: str) -> Any:
+        return self
+
+
+@given(st.binary(max_size=80) | st.builds(lambda token: result.certificate_value(token), st.text(max_size=60)))
+def test_a_certificate_that_says_something_else_names_no_key(value: bytes) -> None:
+    assert activated_key(Leaf(value), ()) is None  # type: ignore[arg-type]

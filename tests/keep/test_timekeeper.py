@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enarx.appraisal import jws
 from enarx.appraisal.jws import base64url
@@ -161,3 +163,10 @@ def test_the_worse_end_decides() -> None:
         with pytest.raises(Unacceptable) as caught:
             require_valid(certificate(start, end), now)
         assert reason == caught.value.reason
+
+
+@given(st.text(max_size=80) | st.builds(lambda *parts: ".".join(parts), *[st.text("ABCabc01-_", max_size=20)] * 3))
+def test_arbitrary_text_tells_no_time(raw: str) -> None:
+    with pytest.raises(EnarxError) as caught:
+        moment.read(raw, KEY.public_key(), NONCE)
+    assert type(caught.value) in {Malformed, Unauthentic}

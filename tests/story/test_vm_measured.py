@@ -18,10 +18,10 @@ from enarx.appraisal import tpm
 from enarx.cli.demo import workloads
 from enarx.cli.demo.stage import DeployedKeep
 from enarx.identity import ca
-from enarx.platform.image import manifest as manifests
-from enarx.platform.image.build import CMDLINE, INITRD, KERNEL, MANIFEST
+from enarx.platform.image.build import CMDLINE, INITRD, KERNEL
 from enarx.platform.tpm import maker_store
 from tests.identity.parties import POLICY, TRUST_DOMAIN
+from tests.platform.vm.test_vm_measured_boot import changed
 from tests.story.vm_stage import VmStage, built
 
 pytestmark = pytest.mark.slow
@@ -41,11 +41,11 @@ class World(msgspec.Struct):
     maker: Path
     key: Path
 
-    def arguments(self, package: Path) -> tuple[str | Path, ...]:
+    def arguments(self, package: Path, launch: str = "another-launch") -> tuple[str | Path, ...]:
         return (
             f"file:{package}", "--backend", "tcg", "--boot", "measured", "--insecure-backend",
             "--tpm-maker", self.maker, "--steward", self.steward, "--steward-ca", self.issuer,
-            "--save-launch", self.stage.folder / "launch",
+            "--save-launch", self.stage.folder / launch,
         )  # fmt: skip
 
     def references(self, image: Path, name: str, *more: str | Path) -> Path:
@@ -111,7 +111,7 @@ def package(world: World) -> Path:
 
 @pytest.fixture(scope="module")
 def keep(world: World, package: Path) -> Iterator[DeployedKeep]:
-    running = world.stage.keep(*world.arguments(package))
+    running = world.stage.keep(*world.arguments(package, "launch"))
     running.wait_for("attesting", PATIENCE)
     yield running
     running.stop()
@@ -159,21 +159,6 @@ def test_an_image_that_differs_in_one_byte_is_refused_with_register_and_event_na
     assert (1, "measurement-not-accepted") == (found["code"], found["reason"])
     assert found["subject"].startswith(f"{refused}: ")
     assert "was expected" in found["hint"]
-
-
-def changed(image: Path, folder: Path, part: str) -> Path:
-    """The image with one changed byte, and a manifest that hides it: what a hostile host would start."""
-    shutil.copytree(image, folder)
-    manifest = manifests.parse((folder / MANIFEST).read_bytes())
-    body = bytearray((folder / part).read_bytes())
-    at = {KERNEL: body.find(b"6.12."), CMDLINE: body.find(b"quiet"), INITRD: len(body) - 1}[part]
-    body[at] ^= 0x20
-    (folder / part).write_bytes(body)
-    table: dict[str, Any] = {"parts": {**manifest.parts, part: manifests.describe(bytes(body))}}
-    if part == CMDLINE:
-        table["command_line"] = manifest.command_line.replace("quiet", "Quiet")
-    (folder / MANIFEST).write_bytes(msgspec.structs.replace(manifest, **table).encoded())
-    return folder
 
 
 def test_the_steward_refuses_a_changed_command_line(world: World, package: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def _said(leaf: Certificate) -> str:
     try:
         claims = _claims(extension.value)["submods"][str(Kind.TPM)]["ear_attester_claims"]
         return str(claims["ak"]) if claims["authority"] == ACTIVATED else ""
-    except (EnarxError, KeyError, TypeError, ValueError):
+    except (EnarxError, LookupError, TypeError, ValueError):
         return ""
 
 
@@ -50,5 +50,7 @@ def _claims(value: bytes) -> Any:
     record = cbor.decode(Der(value, "id-pe-cmw").element(OCTET_STRING, "cmw"), "id-pe-cmw")
     if not isinstance(record, list | tuple) or len(record) < 2 or record[0] != MEDIA_TYPE:
         raise Malformed(Reason.UNKNOWN_KIND, "id-pe-cmw")
-    payload = bytes(record[1]).split(b".")[1]
+    if not isinstance(record[1], bytes):
+        raise Malformed(Reason.WRONG_TYPE, "id-pe-cmw")
+    payload = record[1].split(b".")[1]
     return json.decode(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), "attestation result")

@@ -17,7 +17,7 @@ from enarx.evidence import tpm
 from enarx.evidence.check import Trail
 from enarx.evidence.tpm_credential import make_credential, name_of
 from enarx.evidence.tpm_key import parse as parse_key
-from enarx.platform.tpm import command, device
+from enarx.platform.tpm import command, device, nv
 from enarx.platform.tpm.device import Transport
 from enarx.platform.tpm.evidence import quoted
 from tests.platform.tpm.software import running
@@ -105,7 +105,15 @@ def test_a_machine_without_a_tpm_says_so(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200))
 def test_arbitrary_answers_are_malformed_or_undetermined(raw: bytes) -> None:
-    for read in (command.created, command.quoted, command.pcrs, command.session, command.activated):
+    for read in (
+        command.created,
+        command.quoted,
+        command.pcrs,
+        command.session,
+        command.activated,
+        nv.size,
+        nv.contents,
+    ):
         with pytest.raises(EnarxError) as caught:
             read(raw)
         assert type(caught.value) in {Malformed, Undetermined}
