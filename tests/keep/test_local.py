@@ -13,6 +13,7 @@ from enarx.keep.local import SOURCE
 from enarx.platform.process import ProcessKeep, raised
 from enarx.workload.launch import Launch
 from enarx.workload.package import MANIFEST, MODULE, Package, build
+from tests.runtime.components import by_hand
 
 SAYS_HI_AND_EXITS_WITH_7 = """
 (module
@@ -55,6 +56,11 @@ def told(package: Package, **launch: Any) -> tuple[list[str], int | EnarxError, 
 def test_it_runs_without_an_identity_and_its_exit_code_comes_back() -> None:
     states, ended, printed = told(build({MODULE: module()}))
     assert (["opened", "delivered", "running"], 7, b"hi\n") == (states, ended, printed)
+
+
+def test_a_component_runs_in_a_keep_too() -> None:
+    states, ended, printed = told(build({MODULE: by_hand("hello")}))
+    assert (["opened", "delivered", "running"], 0, b"Hello from a component\n") == (states, ended, printed)
 
 
 @pytest.mark.parametrize(
