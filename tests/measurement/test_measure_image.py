@@ -22,6 +22,7 @@ from enarx.evidence.tpm import Boot
 from enarx.evidence.tpm_boot import Measurement
 from enarx.measurement import ovmf, tdx_boot
 from enarx.measurement.image import Inputs, Launched, Measured, measured
+from tests.measurement.test_measure_snp import firmware as snp_firmware
 from tests.measurement.test_measure_tpm_tdx import pe
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -108,6 +109,13 @@ def test_a_signed_file_holds_every_prediction(tmp_path: Path) -> None:
     assert {"event:9:initramfs", "event:4:kernel"} < {
         one.element for one in said.values if is_event("tpm", one.element)
     }
+
+
+def test_each_processor_model_and_count_has_a_launch_digest_that_says_whose_it_is() -> None:
+    found = predicted(tee_firmware=snp_firmware(), models=("EPYC-v4", "EPYC-Genoa-v1"), counts=(1, 4))
+    launches = [one for one in values(found) if one.technology == "snp"]
+    assert 4 == len({one.raw for one in launches})
+    assert {"EPYC-v4, 1 processors", "EPYC-Genoa-v1, 4 processors"} < {one.label for one in launches}
 
 
 def boot(found: Measured, initrd: bytes) -> Boot:
