@@ -23,12 +23,12 @@ def unavailable(what: str) -> None:
 
 
 def part(find: Callable[[], T | None], package: str, what: str) -> T:
-    """What `find` finds; Debian's package is installed first where this machine lets us."""
+    """What `find` finds; Debian's packages, separated by spaces, are installed first where this machine lets us."""
     found = find()
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         print(f"setting up: {package} from Debian", file=sys.stderr, flush=True)
         environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", package]):
+        for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *package.split()]):
             subprocess.run(["apt-get", *command], env=environment, stdout=subprocess.DEVNULL, check=False)
         found = find()
     if found is None:

