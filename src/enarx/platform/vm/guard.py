@@ -31,7 +31,7 @@ NOBODY = 65534
 _LAST_CAPABILITY = 63
 _PUNCH_HOLE = 1 | 2
 """linux/falloc.h: FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE; pages go out of every mapping of the file."""
-_SPARE = 1 << 20
+_SPARE, _PAGE = 1 << 20, 4096
 _TRIES, _PAUSE = 100, 0.02
 
 
@@ -187,7 +187,9 @@ def _copied(source: int, target: str) -> int:
 def _give_back(loads: list[int]) -> None:
     while loads:
         copy = loads.pop()
-        _libc.fallocate(copy, _PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(os.fstat(copy).st_size))
+        # To the end of the last page: a part of one would be zeroed and kept.
+        size = os.fstat(copy).st_size + _PAGE & -_PAGE
+        _libc.fallocate(copy, _PUNCH_HOLE, ctypes.c_long(0), ctypes.c_long(size))
         os.close(copy)
 
 
