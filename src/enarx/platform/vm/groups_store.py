@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _PERIOD = 100_000
 QEMU_OVERHEAD_MB = 512
 """What QEMU itself needs beside the guest's memory, at most; emulation is the greedy one."""
 MOST_PROCESSES = 64
+_PATIENCE = 2.0
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +52,17 @@ def made(wanted: Bounds, root: Path = ROOT, own: Path = OWN) -> Groups:
         # Processes and groups are not mixed in a unified hierarchy: the machine's group is this one's sibling.
         return _unified(root / places.get("", Path()).parent, name, wanted)
     return _separate(root, places, name, wanted)
+
+
+def removed(groups: Groups) -> None:
+    """Remove what a guard that was killed itself has left; what ends takes a moment to be gone."""
+    until = time.monotonic() + _PATIENCE
+    for folder in map(Path, groups.folders):
+        while folder.exists() and time.monotonic() < until:
+            try:
+                folder.rmdir()
+            except OSError:
+                time.sleep(0.02)
 
 
 def _places(own: Path) -> dict[str, Path]:

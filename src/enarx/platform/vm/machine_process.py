@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A running machine: QEMU under its guard, its console, its two channels."""
 
-# ruff: noqa: PTH106, PTH110, PTH112, PTH114 - paths here are text for other programs
+# ruff: noqa: PTH110, PTH112, PTH114 - paths here are text for other programs
 from __future__ import annotations
 
 import contextlib
@@ -171,10 +171,7 @@ class Machine:
     def stop(self) -> int:
         """End QEMU at once."""
         code = self._guarded.stop()
-        for folder in self.groups.folders:
-            # The guard removes them, unless it was killed itself.
-            with contextlib.suppress(OSError):
-                os.rmdir(folder)
+        groups_store.removed(self.groups)
         self._stop_tpm()
         self._reader.join(1.0)
         return code
