@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -15,12 +16,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from enarx.cli.demo import policy as policies
 from enarx.cli.deploy import launched
 from enarx.delivery.release_client import release
 from enarx.delivery.sealed import Book
 from enarx.delivery.sealed_client import broker
 from enarx.errors import EnarxError, Reason
 from enarx.platform.process import ProcessKeep
+from enarx.platform.simulated.store import ANCHORS, agent_measurement
 from enarx.workload.launch import Launch
 from examples.build import build
 from tests.story.tenant import Running, Tenant, made, now, opened
@@ -156,6 +159,26 @@ def test_files_outlive_the_keep_and_a_rollback_is_refused(site: Site) -> None:
         refused = keep.refusal()
     assert Reason.NOT_FRESH == refused.reason
     assert "hint" not in refused.subject
+
+
+def test_the_command_releases_the_root_and_holds_the_version(site: Site) -> None:
+    package, volume, launched_as = site.package("tenant", "detected"), site.folder / "volume", site.folder / "launch"
+    with site.keep(package, *SAME) as (keep, launch, reader):
+        launched_as.write_bytes(launch.encoded())
+        policy = site.folder / "policy.toml"
+        policy.write_text(policies.text("sealed", agent_measurement(), [launch.package]))
+        command = [sys.executable, "-m", "enarx", "broker", keep.url(), "--volume", str(volume)]
+        command += ["--policy", str(policy), "--launch", str(launched_as), "--tenant-key", str(site.tenant.key)]
+        command += ["--anchors", str(site.tenant.machine / ANCHORS), "--unsafe-anchors"]
+        serving = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        keep.wait_for("ended")
+        assert "put ok" == printed(reader)[0]
+    _, said = serving.communicate(timeout=30)
+    assert 0 == serving.returncode, said
+    assert "holding its version" in said
+    written = json.loads(volume.read_text())
+    assert written["held"]["version"] > 0
+    assert 0o600 == volume.stat().st_mode & 0o777
 
 
 def test_another_launch_of_the_same_tenant_does_not_read_it(site: Site) -> None:
