@@ -9,6 +9,8 @@ import pytest
 import wasmtime
 
 from enarx.errors import Reason, Unacceptable
+from enarx.platform.image.contents import ROOTS
+from enarx.runtime.component.world import WHERE
 from enarx.runtime.process import run
 from enarx.runtime.spawn import GuestProcess, spawn
 from enarx.runtime.store import CodeStore
@@ -92,3 +94,8 @@ def test_a_component_without_an_entry_point_is_refused() -> None:
     with pytest.raises(Unacceptable) as refused:
         run(Workload(wasm(HELLO.replace("wasi:cli/run@0.2.0", "my:own/run")), DEFAULT), stdio=NO_STDIO)
     assert Reason.NO_ENTRY_POINT == refused.value.reason
+
+
+def test_a_keep_machine_has_every_interface() -> None:
+    """They are loaded by name, so what follows imports would leave them out of an image."""
+    assert {f"enarx.runtime.component.{where}" for where in WHERE.values()} <= set(ROOTS)

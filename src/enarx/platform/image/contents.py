@@ -18,6 +18,13 @@ ROOTS = (
     INIT,
     "enarx.keep.__main__",
     "enarx.runtime.guest.main",
+    # a component's interfaces, which are loaded by name
+    "enarx.runtime.component.wasi.cli",
+    "enarx.runtime.component.wasi.clocks",
+    "enarx.runtime.component.wasi.filesystem",
+    "enarx.runtime.component.wasi.io",
+    "enarx.runtime.component.wasi.random",
+    "enarx.runtime.component.wasi.sockets",
     # the interpreter's own start, and `python -m`
     "encodings.aliases",
     "encodings.utf_8",
