@@ -21,25 +21,25 @@ class Channel:
     """A stream socket that carries messages."""
 
     def __init__(self, end: _socket.socket) -> None:
-        self._end = end
+        self.end = end
 
     def fileno(self) -> int:
         """The kernel's descriptor, to wait on."""
-        return self._end.fileno()
+        return self.end.fileno()
 
     def readable(self, seconds: float | None) -> bool:
         """Whether a message begins to arrive within this time; None waits for ever."""
         poll = select.poll()
-        poll.register(self._end.fileno(), select.POLLIN)
+        poll.register(self.end.fileno(), select.POLLIN)
         return bool(poll.poll(None if seconds is None else -int(-seconds * 1000 // 1)))
 
     def send(self, kind: int, *fields: bytes, descriptors: Sequence[int] = ()) -> None:
         """Send a message; descriptors travel with its first byte."""
         raw = memoryview(message(kind, *fields))
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", descriptors))]
-        sent = self._end.sendmsg([raw], rights if descriptors else [])
+        sent = self.end.sendmsg([raw], rights if descriptors else [])
         if sent < len(raw):
-            self._end.sendall(raw[sent:])
+            self.end.sendall(raw[sent:])
 
     def receive(self) -> tuple[int, list[bytes], list[int]] | None:
         """The next message and its descriptors; None when the other side has gone."""
@@ -59,7 +59,7 @@ class Channel:
         while view:
             room = _socket.CMSG_SPACE(MAX_DESCRIPTORS * _INTEGER)
             try:
-                count, ancillary, _, _ = self._end.recvmsg_into([view], room, _socket.MSG_CMSG_CLOEXEC)
+                count, ancillary, _, _ = self.end.recvmsg_into([view], room, _socket.MSG_CMSG_CLOEXEC)
             except ConnectionResetError:
                 return None
             for level, what, data in ancillary:
@@ -74,7 +74,7 @@ class Channel:
 
     def close(self) -> None:
         """Hang up."""
-        self._end.close()
+        self.end.close()
 
 
 def pair() -> tuple[_socket.socket, _socket.socket]:

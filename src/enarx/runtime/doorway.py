@@ -25,7 +25,7 @@ REFUSED = {
     Reason.NAME_NOT_RESOLVED: errno.ENOENT,
     Reason.UNREACHABLE: errno.ECONNREFUSED,
     Reason.PORT_IN_USE: errno.EADDRINUSE,
-    Reason.UNKNOWN_ANCHOR: errno.EACCES,
+    Reason.UNKNOWN_ANCHOR: errno.EKEYREJECTED,
     Reason.WORKLOAD_MISMATCH: errno.EACCES,
 }
 

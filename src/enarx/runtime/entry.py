@@ -9,7 +9,7 @@ from typing import NamedTuple
 from enarx.errors import Reason, Unacceptable
 from enarx.runtime.wasi.signature import MODULE, PARAMETERS
 from enarx.workload import module as outline
-from enarx.workload.component import COMMAND, Component
+from enarx.workload.component import COMMAND, HANDLER, Component
 
 
 class Wanted(NamedTuple):
@@ -24,6 +24,11 @@ class Wanted(NamedTuple):
     calls: tuple[str, ...]
     imports: tuple[str, ...]
     memories: int
+
+    @property
+    def serves(self) -> bool:
+        """Whether it answers HTTP requests."""
+        return self.component and self.calls[0].startswith(f"{HANDLER}@")
 
 
 @lru_cache(2)
@@ -56,8 +61,8 @@ def component_entry(component: Component) -> str:
 
     for name in missing(component):
         raise Unacceptable(Reason.IMPORT_UNKNOWN, name, hint="a Keep provides WASI 0.2 and nothing else")
-    found = component.exported(COMMAND)
+    found = component.exported(HANDLER) or component.exported(COMMAND)
     if found is None:
-        hint = f"export {COMMAND}@0.2 (a command)"
+        hint = f"export {COMMAND}@0.2 (a command) or {HANDLER}@0.2 (a server)"
         raise Unacceptable(Reason.NO_ENTRY_POINT, "the component exports nothing to start with", hint=hint)
     return found

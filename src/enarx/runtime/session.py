@@ -19,7 +19,7 @@ from enarx.runtime.attesting import Attesting
 from enarx.runtime.ending import ending
 from enarx.runtime.engine.machine import Limits as StoreLimits
 from enarx.runtime.entry import wanted
-from enarx.runtime.guest.start import Folder, Start
+from enarx.runtime.guest.start import Folder, Serving, Start
 from enarx.runtime.mounted import Mounted
 from enarx.runtime.opening import End, Opening
 from enarx.runtime.spawn import GuestProcess
@@ -27,6 +27,7 @@ from enarx.runtime.store import CodeStore
 from enarx.runtime.wasi.errno import NOSYS
 from enarx.runtime.wire import WireError
 from enarx.runtime.workload import PROGRAM, Exit, Workload
+from enarx.workload.manifest import Listen
 
 MOST_FILES = 1024
 MOST_CONNECTIONS = 1000
@@ -84,6 +85,9 @@ class Session:
     def begin(self) -> None:
         """Send the guest's process its workload; raises for a module that cannot be run."""
         self._wanted = wanted(self._workload.module)
+        if self._wanted.serves and not any(isinstance(file, Listen) for file in self._workload.manifest.files):
+            hint = 'list one under [[files]]: kind = "listen", with a name and a port'
+            raise Misused(Reason.MISSING, "a file to listen on, for a component that answers HTTP requests", hint=hint)
         code = self._store.load(self._workload.module) if self._store else None
         self._send(code)
 
@@ -121,6 +125,7 @@ class Session:
             require_sandbox=workload.require_sandbox,
             component=self._wanted.component,
             outgoing=tuple(manifest.network.outgoing),
+            serving=Serving(manifest.http.workers, manifest.http.requests_per_instance, manifest.http.request_seconds),
         )
         fields, descriptors = start.encode()
         with suppress(BrokenPipeError):
@@ -200,7 +205,7 @@ class Session:
             case wire.STALE if not self._running:
                 self._send(None)
             case wire.CONNECT if self._running:
-                self._connect(text)
+                self._connect(text, fields[1:])
             case wire.LISTEN if self._running:
                 self._listen(text)
             case wire.ATTEST if self._running:
@@ -234,8 +239,11 @@ class Session:
             else:
                 self._process.channel.send(wire.GRANTED, *answer)
 
-    def _connect(self, name: str) -> None:
+    def _connect(self, name: str, only: list[bytes]) -> None:
+        """Open a connection; `only` is the protocol that it must have, for guests that say one."""
         file = outgoing(self._workload.manifest.network, name)
+        if file is not None and only and file.prot.encode() not in only:
+            file = None
         if file is None or self._opening.doorway is None:
             self._reply("", None, errno.EACCES)
         else:

@@ -17,6 +17,7 @@ from enarx.workload.wasm import HEADER, Reader, memories
 
 WHAT = "component"
 COMMAND = "wasi:cli/run"
+HANDLER = "wasi:http/incoming-handler"
 _VERSION = re.compile(r"@0\.2\.[0-9]+")
 
 MODULE, COMPONENT, ALIAS, TYPE, IMPORT, EXPORT = 1, 4, 6, 7, 10, 11

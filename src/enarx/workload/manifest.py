@@ -133,6 +133,19 @@ class Limits(msgspec.Struct, frozen=True):
     sealed: int | None = None
 
 
+class Http(msgspec.Struct, frozen=True):
+    """How a component that exports `wasi:http/incoming-handler` is run.
+
+    workers                processes that answer, each one request at a time; limits of memory hold for each
+    requests_per_instance  after so many requests an instance is thrown away; 1 is a fresh one for each
+    request_seconds        how long one request may take, whatever the component does
+    """
+
+    workers: int = 4
+    requests_per_instance: int = 1
+    request_seconds: int = 60
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """An Enarx.toml."""
 
@@ -143,6 +156,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     network: Network = Network()
     limits: Limits = Limits()
     sealed: Sealed | None = None
+    http: Http = Http()
 
     @property
     def input_from_host(self) -> bool:

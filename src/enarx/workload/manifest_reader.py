@@ -16,6 +16,7 @@ from enarx.workload.manifest import (
     NOT_DETECTED,
     Connect,
     File,
+    Http,
     Limits,
     Listen,
     Manifest,
@@ -43,6 +44,7 @@ SOCKETS: dict[str, type[Listen | Connect]] = {"listen": Listen, "connect": Conne
 
 
 TRUST = Trust.__struct_fields__
+MOST_WORKERS = 64
 SEALED = {
     "seal": ("tenant", "this-machine"),
     "bind": ("launch", "signer"),
@@ -77,6 +79,7 @@ class _Reader(TableReader):
             files=tuple(self.file(file, ("files", i)) for i, file in enumerate(listed)),
             network=self.network(self.take(table, (), "network", dict, {})),
             limits=self.limits(self.take(table, (), "limits", dict, {})),
+            http=self.http(self.take(table, (), "http", dict, {})),
             sealed=self.sealed(self.take(table, (), "sealed", dict, None)),
         )
 
@@ -164,17 +167,28 @@ class _Reader(TableReader):
         return rules
 
     def limits(self, table: dict[str, Any]) -> Limits:
-        self.known(table, ("limits",), Limits.__struct_fields__)
+        return Limits(**self.counts(table, "limits", Limits.__struct_fields__))
+
+    def http(self, table: dict[str, Any]) -> Http:
+        found = Http(**self.counts(table, "http", Http.__struct_fields__))
+        if found.workers > MOST_WORKERS:
+            said = f"workers must be at most {MOST_WORKERS}"
+            raise self.refuse(Reason.UNKNOWN_VALUE, ("http", "workers"), said)
+        return found
+
+    def counts(self, table: dict[str, Any], where: str, known: tuple[str, ...]) -> dict[str, Any]:
+        """A table of positive numbers."""
+        self.known(table, (where,), known)
         for name, value in table.items():
             if not (name in FRACTIONS and isinstance(value, float)):
-                self.typed(value, ("limits", name), int)
+                self.typed(value, (where, name), int)
             if not 0 < value < MOST:
                 raise self.refuse(
                     Reason.UNKNOWN_VALUE,
-                    ("limits", name),
+                    (where, name),
                     f"{name} must be positive and no more than a machine can count",
                 )
-        return Limits(**table)
+        return table
 
 
 def _keys(kind: str, fields: tuple[str, ...]) -> tuple[str, ...]:

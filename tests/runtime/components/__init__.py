@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from examples.build import OUTPUT, WASI, build_source, jco, wasm_tools
+from examples.servers import embedded
 from tests.parts import program
 
 HERE = Path(__file__).parent
@@ -43,3 +44,9 @@ def wit() -> Path:
         shutil.copytree(jco() / WASI, folder / "deps", dirs_exist_ok=True)
         (folder / "world.wit").write_text(WORLD)
     return folder
+
+
+def server_in_c(name: str) -> bytes:
+    """The component of `NAME.c` in this folder that answers HTTP."""
+    program("npm", "npm")
+    return embedded(build_source(HERE / f"{name}.c", "", *FREESTANDING)).read_bytes()

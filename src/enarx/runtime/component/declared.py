@@ -28,6 +28,10 @@ class Wanted(NamedTuple):
     resources: list[str]
 
 
+ALIASES = {"headers": "fields", "trailers": "fields", "io-error": "error"}
+"""Resources that an interface of WASI exports under a second name."""
+
+
 class Reader:
     """Reads one component's type."""
 
@@ -86,7 +90,8 @@ class Reader:
         for name, item in items:
             if item.of[0] & 0xFF == capi.ITEM_RESOURCE:
                 wanted.resources.append(name)
-                self._resources.append((self._library.wasmtime_component_resource_type_clone(item.of[1]), name))
+                known = self._library.wasmtime_component_resource_type_clone(item.of[1])
+                self._resources.append((known, ALIASES.get(name, name)))
         for name, item in items:
             if item.of[0] & 0xFF == capi.ITEM_FUNC:
                 wanted.functions[name] = self._function(item.of[1])

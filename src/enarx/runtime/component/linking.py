@@ -14,7 +14,7 @@ from typing import Any
 
 from enarx.runtime.component import capi
 from enarx.runtime.component.capi import VAL_WORDS
-from enarx.runtime.component.declared import Wanted
+from enarx.runtime.component.declared import ALIASES, Wanted
 from enarx.runtime.component.handles import Host
 from enarx.runtime.component.interface import Function, Interface, Refused, unversioned
 from enarx.runtime.component.scalars import Err, Ok, words_at
@@ -73,7 +73,7 @@ class Linker:
     def _resource(self, inside: int, name: str) -> None:
         dropped = capi.DROPPED(self._dropper())
         self._kept.append(dropped)
-        kind = self._library.wasmtime_component_resource_type_new_host(self._host.kind(name))
+        kind = self._library.wasmtime_component_resource_type_new_host(self._host.kind(ALIASES.get(name, name)))
         raw = name.encode()
         self._done(
             self._library.wasmtime_component_linker_instance_add_resource(

@@ -10,6 +10,20 @@ import time
 from collections.abc import Sequence
 
 
+class Overdue(Exception):
+    """The guest has waited until it may wait no longer."""
+
+
+class Bound:
+    """Until when a guest may wait, in nanoseconds of the monotonic clock; None is for ever."""
+
+    moment: int | None = None
+
+
+UNTIL = Bound()
+"""Of the one guest that this process runs."""
+
+
 class Pollable:
     """Something that is ready at some time; by itself, at once and always."""
 
@@ -53,11 +67,15 @@ def wait(pollables: Sequence[Pollable], *, block: bool = True) -> list[int]:
         members: dict[int, list[int]] = {}
         poll = _registered(pollables, members)
         dues = [moment for one in pollables if (moment := one.due()) is not None]
+        if UNTIL.moment is not None:
+            dues.append(UNTIL.moment)
         for fd, _ in poll.poll(0 if found or not block else _milliseconds(min(dues, default=None))):
             found.update(place for place in members[fd] if pollables[place].woken())
         found.update(place for place, one in enumerate(pollables) if one.due() is not None and one.now())
         if found or not block:
             return sorted(found)
+        if UNTIL.moment is not None and time.monotonic_ns() >= UNTIL.moment:
+            raise Overdue
 
 
 def _registered(pollables: Sequence[Pollable], members: dict[int, list[int]]) -> select.poll:

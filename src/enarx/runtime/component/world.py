@@ -18,6 +18,7 @@ WHERE = {
     "wasi:cli": "wasi.cli",
     "wasi:clocks": "wasi.clocks",
     "wasi:filesystem": "wasi.filesystem",
+    "wasi:http": "wasi.http",
     "wasi:io": "wasi.io",
     "wasi:random": "wasi.random",
     "wasi:sockets": "wasi.sockets",

@@ -124,6 +124,14 @@ class Library:
         setattr(self, name, function)
         return function
 
+    def unlock(self, *names: str) -> None:
+        """Give up the interpreter's lock during these functions; what they call back takes it again."""
+        dll = ctypes.CDLL(self._dll._name, handle=self._dll._handle)
+        for name in names:
+            function = dll[name]
+            function.restype, function.argtypes = SIGNATURES[name]  # type: ignore[assignment]
+            setattr(self, name, function)
+
     def taken(self, vector: Bytes) -> bytes:
         """The bytes of a vector that the library made for us, which is then freed."""
         raw = ctypes.string_at(vector.data, vector.size) if vector.size else b""

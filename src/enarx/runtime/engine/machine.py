@@ -55,21 +55,26 @@ class Limits(NamedTuple):
         return self._replace(memory=self.memory // count, memories=count)
 
 
+def configured(library: Library) -> int:
+    """The configuration of an engine, which takes it over."""
+    config: int = library.wasm_config_new()
+    library.wasmtime_config_memory_reservation_set(config, RESERVATION)
+    library.wasmtime_config_memory_may_move_set(config, False)
+    library.wasmtime_config_wasm_memory64_set(config, False)
+    # WASI 0.2 has no asynchronous functions; and with them enabled, release 50 loses count of the
+    # handles that a host function was lent as soon as there are several.
+    library.wasmtime_config_wasm_component_model_async_set(config, False)
+    library.wasmtime_config_concurrency_support_set(config, False)
+    library.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
+    return config
+
+
 class Machine:
     """One engine with one store: everything that a single module needs."""
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        config = library.wasm_config_new()
-        library.wasmtime_config_memory_reservation_set(config, RESERVATION)
-        library.wasmtime_config_memory_may_move_set(config, False)
-        library.wasmtime_config_wasm_memory64_set(config, False)
-        # WASI 0.2 has no asynchronous functions; and with them enabled, release 50 loses count of the
-        # handles that a host function was lent as soon as there are several.
-        library.wasmtime_config_wasm_component_model_async_set(config, False)
-        library.wasmtime_config_concurrency_support_set(config, False)
-        library.wasmtime_config_max_wasm_stack_set(config, MAX_WASM_STACK)
-        self.engine = library.wasm_engine_new_with_config(config)
+        self.engine = library.wasm_engine_new_with_config(configured(library))
         self._store = library.wasmtime_store_new(self.engine, None, None)
         self._context = library.wasmtime_store_context(self._store)
         self._linker = library.wasmtime_linker_new(self.engine)

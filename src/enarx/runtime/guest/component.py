@@ -60,6 +60,10 @@ class ComponentProgram:
         self._machine.link(self._component, self._interfaces)
         return lambda: self._machine.serialize(self._component)
 
+    def settle(self, confine: Callable[[], list[str]]) -> list[str]:
+        """It needs no more than this thread."""
+        return confine()
+
     def run(self) -> int:
         """Instantiate, and call `run`; 1 where that says it failed."""
         running = self._machine.instance(self._component, self._start.limits)

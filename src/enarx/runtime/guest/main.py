@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from functools import partial
 from typing import NoReturn
 
 from enarx.runtime import wire
@@ -27,6 +28,7 @@ CHANNEL = 3
 PR_SET_PDEATHSIG = 1
 SIGINT, SIGKILL = 2, 9
 AGENT_GONE = 1
+HANDLER = "wasi:http/incoming-handler@"
 
 
 def main(library: str, parent: int, *, folders: bool = True) -> NoReturn:
@@ -102,7 +104,7 @@ def run(machine: Machine, ready: Ready, start: Start, channel: Channel) -> tuple
         load(program, start, channel)
     except EngineError as error:
         return wire.REJECTED, str(error).encode()
-    lacking += [part for part in close(folders) if part not in lacking]
+    lacking += [part for part in program.settle(partial(close, folders)) if part not in lacking]
     if lacking and start.require_sandbox:
         return wire.UNLOCKED, ", ".join(lacking).encode()
     channel.send(wire.RUNNING, ",".join(lacking).encode())
@@ -111,6 +113,10 @@ def run(machine: Machine, ready: Ready, start: Start, channel: Channel) -> tuple
 
 def prepared(machine: Machine, ready: Ready, start: Start, channel: Channel) -> Program:
     """The guest that is asked for, with what it imports at hand."""
+    if start.component and start.calls[0].startswith(HANDLER):
+        from enarx.runtime.guest.http import HttpProgram
+
+        return HttpProgram(machine, start, channel, die_with)
     if start.component:
         from enarx.runtime.guest.component import ComponentProgram
 

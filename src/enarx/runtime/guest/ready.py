@@ -18,7 +18,7 @@ from enarx.runtime.guest.system import System
 from enarx.runtime.wasi.signature import PARAMETERS
 
 COMMON = ("wasi.path", "guest.tree", "wasi.hostdir", "wasi.socket")
-RARE = ("guest.sealed", "guest.component")
+RARE = ("guest.sealed", "guest.component", "guest.http")
 """Loaded only where no file can be opened later."""
 IDLE_SECONDS = 0.5
 NOTHING = b"\0asm\1\0\0\0"

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from enarx.runtime.engine.machine import Limits
 from enarx.runtime.wire import WireError, join, split
 
-NUMBERS = Struct("<9q")
+NUMBERS = Struct("<12q")
 
 
 class OpenFile(NamedTuple):
@@ -24,6 +24,19 @@ class OpenFile(NamedTuple):
     kind: str
     content: bytes = b""
     host: int = -1
+
+
+class Serving(NamedTuple):
+    """How a component that answers HTTP requests does so.
+
+    workers  processes, each of which runs one instance at a time
+    reuse    requests that one instance may answer
+    seconds  that answering one may take
+    """
+
+    workers: int = 1
+    reuse: int = 1
+    seconds: int = 60
 
 
 class Folder(NamedTuple):
@@ -68,6 +81,7 @@ class Start(NamedTuple):
     require_sandbox: bool
     component: bool = False
     outgoing: Sequence[str] = ()
+    serving: Serving = Serving()
 
     def encode(self) -> tuple[list[bytes], list[int]]:
         """The fields and the descriptors of a START message."""
@@ -82,7 +96,8 @@ class Start(NamedTuple):
             join(folder.guest.encode() for folder in self.folders),
             join(name.encode() for name in self.outgoing),
             NUMBERS.pack(
-                *self.limits, self.most_files, self.storage, self.cpu_milliseconds, self.output_rate, self.connections
+                *(*self.limits, self.most_files, self.storage, self.cpu_milliseconds, self.output_rate, self.connections),
+                *self.serving,
             ),
         ]
         hosts = [file.host for file in self.files if file.kind in DESCRIBED]
@@ -96,7 +111,8 @@ class Start(NamedTuple):
         given = iter(descriptors)
         module = next(given)
         tree = next(given) if flags[2] else -1
-        *limits, most_files, storage, cpu_milliseconds, output_rate, connections = NUMBERS.unpack(numbers)
+        *counts, workers, reuse, seconds = NUMBERS.unpack(numbers)
+        *limits, most_files, storage, cpu_milliseconds, output_rate, connections = counts
         opened: list[OpenFile] = []
         for record in split(files):
             kind, content = split(record)
@@ -107,6 +123,7 @@ class Start(NamedTuple):
             raise WireError
         return cls(
             module=module,
+            serving=Serving(workers, reuse, seconds),
             compiled=bool(flags[0]),
             keep_code=bool(flags[1]),
             args=split(args),

@@ -49,6 +49,8 @@ _RUNNING = {
     "getsockname": (51, 204),
     "getsockopt": (55, 209),
     "exit": (60, 93),
+    # How a process of the guest's own ended that answers requests.
+    "wait4": (61, 260),
     "fcntl": (72, 25),
     "fsync": (74, 82),
     "fdatasync": (75, 83),
@@ -74,6 +76,9 @@ _LOADING = {
     "clone3": (435, 435),
     "set_robust_list": (273, 99),
     "seccomp": (317, 277),
+    "prctl": (157, 167),
+    "getppid": (110, 173),
+    "pipe2": (293, 59),
     # Opening leads nowhere once Landlock has closed the file system; compiled code is mapped by
     # its name below /proc/self/fd.
     "openat": (257, 56),

@@ -31,6 +31,9 @@ class Program(Protocol):
     def compile(self, raw: bytes) -> Callable[[], bytes]:
         """Compile; what serializes the code. EngineError when it does not validate."""
 
+    def settle(self, confine: Callable[[], list[str]]) -> list[str]:
+        """Start the threads and processes that it needs; then `confine` each, and say what the kernel lacks for it."""
+
     def run(self) -> int:
         """Run to the end; the exit code, or raises what ended it."""
 
@@ -115,6 +118,10 @@ class ModuleProgram:
         """Compile; what serializes the code."""
         self._module = self._machine.compile(raw)
         return lambda: self._machine.serialize(self._module)
+
+    def settle(self, confine: Callable[[], list[str]]) -> list[str]:
+        """It needs no more than this thread."""
+        return confine()
 
     def run(self) -> int:
         """Instantiate, and call what is to be called."""
