@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from examples.build import OUTPUT, ROOT, WASI, build_source, jco, wasm_tools
@@ -61,12 +62,14 @@ def embedded(module: Path) -> Path:
 
 
 def npm() -> Path:
-    """The folder with the packages of `package-lock.json`."""
-    lock = (EXAMPLES / "package-lock.json").read_bytes()
-    folder = NODE_MODULES / hashlib.sha256(lock).hexdigest()[:16]
+    """The folder with the packages of `package-lock.json`, and the script that uses them."""
+    files = ("package.json", "package-lock.json", "componentize.mjs")
+    folder = (
+        NODE_MODULES / hashlib.sha256(b"\0".join((EXAMPLES / name).read_bytes() for name in files)).hexdigest()[:16]
+    )
     if not (folder / "done").exists():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
+        for name in files:
             shutil.copy(EXAMPLES / name, folder)
         quiet = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts")
         subprocess.run(["npm", "ci", *quiet], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -76,11 +79,9 @@ def npm() -> Path:
 
 def in_javascript(folder: Path) -> Path:
     """A script with a `fetch` event, in StarlingMonkey."""
-    script = EXAMPLES / "componentize.mjs"
+    script = npm() / "componentize.mjs"
     sources = (folder / "main.js", EXAMPLES / "package-lock.json", script)
-    return _made(
-        folder.name, sources, lambda to: ["node", str(script), str(sources[0]), str(wit(STARLING)), to, str(npm())]
-    )
+    return _made(folder.name, sources, lambda to: ["node", str(script), str(sources[0]), str(wit(STARLING)), to])
 
 
 def in_python(folder: Path) -> Path:
@@ -90,7 +91,7 @@ def in_python(folder: Path) -> Path:
     return _made(folder.name, (folder / "app.py",), lambda to: [*command, to])
 
 
-def _made(name: str, sources: tuple[Path, ...], command) -> Path:
+def _made(name: str, sources: tuple[Path, ...], command: Callable[[str], list[str]]) -> Path:
     key = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     target = OUTPUT / f"{name}-{key}.component.wasm"
     if not target.exists():

@@ -232,7 +232,7 @@ def test_many_clients_at_once_all_get_their_answers(port: int) -> None:
         for turn in range(10):
             content = b"%d.%d" % (number, turn)
             connection.request("POST", "/echo", content)
-            found.append(connection.getresponse().read() == content and b"same" or b"other")
+            found.append((connection.getresponse().read() == content and b"same") or b"other")
 
     threads = [threading.Thread(target=client, args=(number,)) for number in range(16)]
     for thread in threads:

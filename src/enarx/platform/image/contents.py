@@ -22,6 +22,7 @@ ROOTS = (
     "enarx.runtime.component.wasi.cli",
     "enarx.runtime.component.wasi.clocks",
     "enarx.runtime.component.wasi.filesystem",
+    "enarx.runtime.component.wasi.http",
     "enarx.runtime.component.wasi.io",
     "enarx.runtime.component.wasi.random",
     "enarx.runtime.component.wasi.sockets",

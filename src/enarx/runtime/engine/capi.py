@@ -116,6 +116,7 @@ class Library:
     """The loaded library; a function is declared when it is first used."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         self._dll = ctypes.PyDLL(path)
 
     def __getattr__(self, name: str) -> ctypes._NamedFuncPointer:
@@ -126,7 +127,7 @@ class Library:
 
     def unlock(self, *names: str) -> None:
         """Give up the interpreter's lock during these functions; what they call back takes it again."""
-        dll = ctypes.CDLL(self._dll._name, handle=self._dll._handle)
+        dll = ctypes.CDLL(self._path)
         for name in names:
             function = dll[name]
             function.restype, function.argtypes = SIGNATURES[name]  # type: ignore[assignment]

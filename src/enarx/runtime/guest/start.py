@@ -96,7 +96,14 @@ class Start(NamedTuple):
             join(folder.guest.encode() for folder in self.folders),
             join(name.encode() for name in self.outgoing),
             NUMBERS.pack(
-                *(*self.limits, self.most_files, self.storage, self.cpu_milliseconds, self.output_rate, self.connections),
+                *(
+                    *self.limits,
+                    self.most_files,
+                    self.storage,
+                    self.cpu_milliseconds,
+                    self.output_rate,
+                    self.connections,
+                ),
                 *self.serving,
             ),
         ]

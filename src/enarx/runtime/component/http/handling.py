@@ -11,11 +11,10 @@ from collections.abc import Callable
 from enarx.runtime.component.handles import StaleHandle
 from enarx.runtime.component.http.exchange import Exchange, ResponseOutparam
 from enarx.runtime.component.http.incoming import IncomingRequest, Source
-from enarx.runtime.component.interface import Refused
+from enarx.runtime.component.interface import BadCall, Refused
 from enarx.runtime.component.machine import ComponentMachine, Running
 from enarx.runtime.component.polling import UNTIL, Overdue
 from enarx.runtime.component.types import Own
-from enarx.runtime.component.wasi.io import BadCall
 from enarx.runtime.engine.capi import SIGNATURES, Library
 from enarx.runtime.engine.machine import EngineError, Limits, Trapped
 from enarx.runtime.wasi.process import Ended
@@ -53,7 +52,7 @@ class InterruptibleMachine(ComponentMachine):
 class Watch:
     """Ends the epoch of a guest that takes too long; a thread of its own looks from time to time."""
 
-    def __init__(self, machine: InterruptibleMachine, seconds: int, confine: Callable[[], None]) -> None:
+    def __init__(self, machine: InterruptibleMachine, seconds: int, confine: Callable[[], object]) -> None:
         self._machine = machine
         self._nanoseconds = seconds * 1_000_000_000
         self._confine = confine

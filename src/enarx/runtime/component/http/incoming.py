@@ -52,8 +52,10 @@ class Source:
             raise HttpFailed(self.failed)
         if self.body.ended:
             raise Closed
+        piece = b""
         try:
-            piece = self.body.take(most) if self.ready() and not self.failed else b""
+            if self.ready() and not self.failed:
+                piece = self.body.take(most)
         except Truncated:
             self.failed = Case("connection-terminated")
         except Refusal:
