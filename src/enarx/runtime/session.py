@@ -94,13 +94,7 @@ class Session:
     def _send(self, code: int | None) -> None:
         workload, manifest = self._workload, self._workload.manifest
         module = code if code is not None else _anonymous("module", (workload.module,))
-        tree = -1
-        # A path that begins with a slash is no file of the package: the agent provides it there.
-        secrets = {f"/secrets/{name}": raw for name, raw in workload.secrets.items()}
-        files = {**workload.tree, **secrets, **self._provided}
-        if files:
-            parts = [part for path, raw in files.items() for part in (path.encode(), raw)]
-            tree = _anonymous("tree", (wire.join(parts),))
+        tree = self._tree()
         folders = [Folder(guest, os.open(host, os.O_PATH | os.O_DIRECTORY)) for guest, host in workload.folders.items()]
         limits = self._limits
         start = Start(
@@ -133,6 +127,14 @@ class Session:
         for descriptor in (module, tree, *(folder.host for folder in folders)):
             if descriptor >= 0:
                 os.close(descriptor)
+
+    def _tree(self) -> int:
+        """An anonymous file with the guest's files; -1 where there are none."""
+        # A path that begins with a slash is no file of the package: the agent provides it there.
+        secrets = {f"/secrets/{name}": raw for name, raw in self._workload.secrets.items()}
+        files = {**self._workload.tree, **secrets, **self._provided}
+        parts = [part for path, raw in files.items() for part in (path.encode(), raw)]
+        return _anonymous("tree", (wire.join(parts),)) if parts else -1
 
     def _environment(self) -> list[bytes]:
         """Upstream puts FD_COUNT and FD_NAMES first; an `env` may then repeat them."""
