@@ -22,7 +22,7 @@ from enarx.platform.image.build import CMDLINE, INITRD, KERNEL
 from enarx.platform.tpm import maker_store
 from tests.identity.parties import POLICY, TRUST_DOMAIN
 from tests.platform.vm.test_vm_measured_boot import changed
-from tests.story.vm_stage import VmStage, built
+from tests.story.vm_stage import VmStage, built, listed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -129,7 +129,7 @@ def test_the_time_is_the_stewards_and_keep_inspect_says_so(keep: DeployedKeep, w
     told = keep.wait_for("time")
     earliest, latest = (datetime.fromisoformat(told[end]) for end in ("earliest", "latest"))
     assert ("polled", True) == (told["source"], NOW <= earliest <= latest)
-    (seen,) = json.loads(world.stage.enarx("keep", "list", "--json").stdout)
+    seen = listed(world.stage, keep)
     assert "polled" == json.loads(world.stage.enarx("keep", "inspect", seen["keep"]).stdout)["time"]
 
 

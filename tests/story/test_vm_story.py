@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from enarx.cli.demo import setting, workloads
 from enarx.cli.demo.setting import Setting
 from enarx.cli.demo.stage import DeployedKeep
 from tests.keep.test_local import module
-from tests.story.vm_stage import VmStage, built
+from tests.story.vm_stage import VmStage, built, listed
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +39,8 @@ def keep(stage: VmStage, scene: Setting) -> Iterator[DeployedKeep]:
     _, *rest = scene.deploying("http-hello")
     running = stage.keep(f"file:{package}", *("tcg" if word == "process" else word for word in rest))
     yield running
-    (seen,) = json.loads(stage.enarx("keep", "list", "--json").stdout)
+    running.wait_for("attesting")
+    seen = listed(stage, running)
     machine = [Path("/proc", str(seen["pid"])), *_children(seen["pid"])]
     assert len(machine) == 2
     running.stop()
@@ -75,7 +75,7 @@ def test_a_relying_party_verifies_the_running_machine(keep: DeployedKeep, stage:
 
 def test_the_machine_is_listed_and_its_console_is_not_the_programs_output(keep: DeployedKeep, stage: VmStage) -> None:
     keep.wait_for("attesting")
-    (seen,) = json.loads(stage.enarx("keep", "list", "--json").stdout)
+    seen = listed(stage, keep)
     assert ("tcg", "running") == (seen["backend"], seen["state"])
     assert "SeaBIOS" in stage.enarx("keep", "logs", seen["keep"]).stdout
     assert "" == keep.output()

@@ -14,6 +14,7 @@ import typer
 
 from enarx.cli import order
 from enarx.cli.run import cache_folder
+from enarx.cli.vm_shape import shaped
 from enarx.errors import EnarxError, Misused, Reason, Undetermined
 from enarx.evidence.kind import Kind
 from enarx.platform import keeps
@@ -63,6 +64,10 @@ def deploy(
             help="Folder of this host's maker of software TPMs.", show_default="~/.local/state/enarx/tpm-maker"
         ),
     ] = None,
+    memory: Annotated[
+        int | None, typer.Option(help="Megabytes of a machine; by default what the package's size suggests.", min=1)
+    ] = None,
+    cpus: Annotated[int | None, typer.Option(help="Processors of a machine (1); a TEE measures them.", min=1)] = None,
     tee_state: Annotated[Path | None, typer.Option(help="Folder of the simulated machine.")] = None,
     steward: Annotated[str | None, typer.Option(help="URL of the Steward that gives the Keep its identity.")] = None,
     steward_ca: Annotated[Path | None, typer.Option(help="PEM of the Steward's CA; the Keep pins its key.")] = None,
@@ -101,7 +106,7 @@ def deploy(
 ) -> int:
     """Deliver a package to an attested Keep and run it; the exit code is the program's."""
     machine = _machine(backend, simulate_tee, tee_state, insecure=insecure_backend)
-    shape = _shape(backend, boot, simulate_tee, tpm_maker)
+    shape = shaped(backend, boot, simulate_tee, tpm_maker, memory=memory, cpus=cpus)
     placed = order.place(
         order.Wishes(
             package=package,
@@ -134,21 +139,6 @@ def deploy(
         shape=shape,
         sealed=sealed,
     )
-
-
-def _shape(backend: str, boot: Boot | None, simulate: Kind | None, maker: Path | None) -> Shape:
-    """How a machine starts; `Misused` for what its backend has no choice in."""
-    if boot is not None and backend not in {"kvm", "tcg"}:
-        raise Misused(Reason.USAGE, f"--boot with backend {backend!r}", hint="a choice of kvm and tcg")
-    if boot is Boot.HASHED:
-        raise Misused(Reason.USAGE, "--boot hashed", hint="what snp and tdx do by themselves")
-    if boot is Boot.MEASURED and simulate is not None:
-        raise Misused(
-            Reason.USAGE, "--boot measured with --simulate-tee", hint="the machine's own TPM makes the evidence"
-        )
-    if maker is not None and boot is not Boot.MEASURED:
-        raise Misused(Reason.USAGE, "--tpm-maker without --boot measured")
-    return Shape(boot=boot, tpm_maker=maker)
 
 
 def _machine(backend: str, simulate: Kind | None, state: Path | None, *, insecure: bool) -> Any:
@@ -255,8 +245,16 @@ def run(
     if refused is not None:
         raise refused
     if code is None:
-        raise Undetermined(Reason.KEEP_DIED, "the Keep's agent ended without saying why")
+        raise _silent(keep)
     return code
+
+
+def _silent(keep: Any) -> Undetermined:
+    """The agent is gone and has said nothing; its machine's kernel may have."""
+    machine = getattr(keep, "machine", None)
+    words = "" if machine is None else machine.last_words(guess=False)
+    hint = "--memory MB" if "Out of memory" in words else ""
+    return Undetermined(Reason.KEEP_DIED, f"the Keep's agent ended without saying why: {words}".rstrip(": "), hint=hint)
 
 
 def _console(keep: Any) -> str:

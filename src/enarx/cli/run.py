@@ -17,7 +17,7 @@ from enarx.runtime.spawn import GuestProcess, spawn
 
 USAGE = """\
 Usage: enarx run MODULE [--wasmcfgfile F] [--backend B] [--dir HOST::GUEST] [--env NAME=VALUE]
-                 [--limit NAME=N] [--sealed FOLDER --sealed-root F] [-- ARGS]
+                 [--limit NAME=N] [--sealed FOLDER --sealed-root F] [--memory MB] [--cpus N] [-- ARGS]
 
 Run a local WebAssembly module in a Keep. Its exit code becomes ours.
 
@@ -28,11 +28,16 @@ Run a local WebAssembly module in a Keep. Its exit code becomes ours.
   --limit NAME=N     cap a limit of Enarx.toml: memory, cpu_seconds, … (may be repeated)
   --sealed FOLDER    where the guest's /sealed is kept, encrypted (process only)
   --sealed-root F    the 32 bytes that it is encrypted under; made where there is no such file
+  --memory MB        of a machine; by default what the module's size suggests
+  --cpus N           of a machine (1)
   --require-sandbox  do not run where the kernel lacks a part of the guest's sandbox
   -- ARGS            arguments for the guest, after those of Enarx.toml
 """
 BACKENDS = ("process", "kvm", "tcg", "snp", "tdx", "sgx")
-VALUED = ("--wasmcfgfile", "--backend", "--dir", "--env", "--limit", "--sealed", "--sealed-root")
+VALUED = (
+    *("--wasmcfgfile", "--backend", "--dir", "--env", "--limit", "--sealed", "--sealed-root"),
+    *("--memory", "--cpus"),
+)
 SIGINT = 2
 MOST_EXIT = 255
 MAX_BYTES = 256_000_000
@@ -50,6 +55,8 @@ class Command(NamedTuple):
     limits: tuple[str, ...] = ()
     sealed: str | None = None
     sealed_root: str | None = None
+    memory: int | None = None
+    cpus: int | None = None
     args: tuple[str, ...] = ()
     require_sandbox: bool = False
     help: bool = False
@@ -65,7 +72,9 @@ def main(argv: list[str]) -> int:
         sys.stdout.write(USAGE)
         return 0
     if command.backend != "process":
-        return _in_machine(command)
+        from enarx.cli.run_machine import run as run_in_machine
+
+        return run_in_machine(command)
     guest = spawn(folders=bool(command.folders))
     try:
         return _run(command, guest)
@@ -124,6 +133,10 @@ def _with(command: Command, name: str, value: str) -> Command:
             changed = command._replace(sealed=value)
         case "--sealed-root":
             changed = command._replace(sealed_root=value)
+        case "--memory":
+            changed = command._replace(memory=_count(name, value))
+        case "--cpus":
+            changed = command._replace(cpus=_count(name, value))
         case _:
             if value not in BACKENDS:
                 raise Misused(Reason.BACKEND_UNKNOWN, f"backend {value!r}", hint=f"one of {', '.join(BACKENDS)}")
@@ -139,6 +152,10 @@ def _complete(command: Command) -> Command:
     if command.folders and command.backend != "process":
         hint = "put the files into a package"
         raise Misused(Reason.USAGE, "--dir works on the process backend alone", hint=hint)
+    if command.backend == "process" and (command.memory or command.cpus):
+        raise Misused(
+            Reason.USAGE, "--memory and --cpus are of machines", hint="--backend tcg, or --limit memory=BYTES"
+        )
     return command
 
 
@@ -150,18 +167,18 @@ def _run(command: Command, guest: GuestProcess) -> int:
     from enarx.workload.manifest import DEFAULT
     from enarx.workload.manifest import parse as parse_manifest
 
-    module, manifest, tree = _read(command.module), DEFAULT, {}
+    module, manifest, tree = read(command.module), DEFAULT, {}
     mount = None
     if command.wasmcfgfile is not None:
-        manifest = parse_manifest(_read(command.wasmcfgfile), where=command.wasmcfgfile)
-        tree = _sources(manifest.sources, command.wasmcfgfile)
+        manifest = parse_manifest(read(command.wasmcfgfile), where=command.wasmcfgfile)
+        tree = sources(manifest.sources, command.wasmcfgfile)
     workload = Workload(
         module,
         manifest,
         tree,
         folders=_folders(command.folders),
         args=command.args,
-        env=_environment(command.env),
+        env=environment(command.env),
         caps=_limits(command.limits),
         require_sandbox=command.require_sandbox,
         described=command.wasmcfgfile is not None,
@@ -191,35 +208,21 @@ def _warn(lacking: tuple[str, ...]) -> None:
         print(f"enarx: sandbox: this kernel lacks {part}", file=sys.stderr)
 
 
-def _sources(names: tuple[str, ...], beside: str) -> dict[str, bytes]:
+def sources(names: tuple[str, ...], beside: str) -> dict[str, bytes]:
     """The files beside an Enarx.toml that it names."""
-    return {name: _read(str(Path(beside).parent / name)) for name in names}
+    return {name: read(str(Path(beside).parent / name)) for name in names}
 
 
-def _in_machine(command: Command) -> int:
-    """The same module as the guest of a virtual machine."""
-    from enarx.errors import Misused, Reason, Undetermined
-    from enarx.platform.vm.machine_process import hardware
-    from enarx.workload.manifest import parse as parse_manifest
+def _count(name: str, value: str) -> int:
+    from enarx.errors import Misused, Reason
 
-    if command.backend not in hardware():
-        why = "there is no launcher for it" if command.backend == "sgx" else "not on this machine"
-        hint = "--backend process isolates by processes, and proves nothing to anybody"
-        raise Undetermined(Reason.BACKEND_UNAVAILABLE, f"{command.backend}: {why}", hint=hint)
-    if command.sealed is not None or command.sealed_root is not None:
-        raise Misused(Reason.USAGE, "--sealed works on the process backend alone", hint="enarx deploy --sealed")
-    if command.require_sandbox:
-        raise Misused(Reason.USAGE, "--require-sandbox speaks of the process backend")
-    module, manifest, files = _read(command.module), None, {}
-    if command.wasmcfgfile is not None:
-        manifest = _read(command.wasmcfgfile)
-        files = _sources(parse_manifest(manifest, where=command.wasmcfgfile).sources, command.wasmcfgfile)
-    from enarx.cli.run_machine import run
-
-    return run(command.backend, module, manifest, files, args=command.args, env=_environment(command.env))
+    if not (value.isascii() and value.isdecimal() and int(value[:9]) > 0):
+        raise Misused(Reason.SYNTAX, f"{name} {value!r}", hint=f"{name} with a number")
+    return int(value[:9])
 
 
-def _environment(typed: tuple[str, ...]) -> dict[str, str]:
+def environment(typed: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE pairs as typed."""
     from enarx.errors import Misused, Reason
 
     pairs = [word.partition("=") for word in typed]
@@ -258,7 +261,7 @@ def cache_folder() -> Path:
     return Path(base if base.startswith("/") else Path.home() / ".cache") / "enarx" / "code"
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """As `enarx.cli.files.read`, whose imports the start of `run` cannot afford."""
     from enarx.errors import Malformed, Misused, Reason
 

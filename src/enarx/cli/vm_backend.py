@@ -12,7 +12,7 @@ from enarx.platform.chip import Chip
 from enarx.platform.tpm import maker_store
 from enarx.platform.vm.keep_process import VmKeep
 from enarx.platform.vm.machine_process import Choice
-from enarx.platform.vm.plan import Accelerator
+from enarx.platform.vm.plan import Accelerator, enough
 from enarx.platform.vm.shape import PLAIN, Boot, Shape
 
 IMAGE = "ENARX_IMAGE"
@@ -41,7 +41,14 @@ def opened(
     keep = VmKeep(
         document,
         image=Path(os.environ.get(IMAGE, "image")),
-        choice=Choice(accelerator=accelerator, boot=boot, launch=launch, tpm_maker=maker),
+        choice=Choice(
+            accelerator=accelerator,
+            boot=boot,
+            launch=launch,
+            tpm_maker=maker,
+            memory_mb=shape.memory_mb or enough(sum(map(len, nodes.values()))),
+            cpus=shape.cpus,
+        ),
         chip=chip,
         attest=attest,
         cas=cas,

@@ -32,8 +32,15 @@ NEEDS_QEMU = {Accelerator.TCG: (7, 2), Accelerator.KVM: (7, 2), Accelerator.SNP:
 NEEDS_QEMU_MEASURED = (10, 0)
 """Before this, with OVMF, PCR 4 is of a kernel header that QEMU has patched."""
 DEFAULT_MEMORY_MB, LEAST_MEMORY_MB = 256, 192
+MB_PER_MB = 24
+"""What a megabyte of package takes: itself in several places, and the compiler's work on a module."""
 SNP_POLICY = 0x30000
 """SMT allowed and the reserved bit (SEV-SNP Firmware ABI, "Guest Policy"); debugging is off."""
+
+
+def enough(package: int) -> int:
+    """Megabytes for a machine whose package has this many bytes, as far as its size tells."""
+    return DEFAULT_MEMORY_MB + MB_PER_MB * (package >> 20)
 
 
 class Descriptors(msgspec.Struct, frozen=True, kw_only=True):

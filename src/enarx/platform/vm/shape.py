@@ -25,10 +25,14 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     boot       None: hashed in a TEE, direct without one
     tpm_maker  folder of the maker of a measured machine's TPM; None for this host's
+    memory_mb  None: `enough` for the package
+    cpus       virtual processors; a TEE measures how many
     """
 
     boot: Boot | None = None
     tpm_maker: Path | None = None
+    memory_mb: int | None = None
+    cpus: int = 1
 
 
 PLAIN = Shape()
